@@ -1,0 +1,57 @@
+"""An issue, read: its front matter as typed values and its body as blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from pathlib import Path
+
+from newsletter.content.blocks import Block, Picture
+from newsletter.core.problem import Problem
+
+
+@dataclass(frozen=True)
+class HeroImage:
+    """The picture at the top of an issue (`image:`)."""
+
+    picture: Picture
+    caption: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Issue:
+    """One edition, as written. `slug` is its key for ever; `problems` is what reading found.
+
+    Fields with a default in `newsletter.yml` are already resolved: `lang`, `dir`, `sender`.
+    """
+
+    path: Path  # as given
+    name: str  # the path shown to people, from the publication's root
+    slug: str
+    subject: str
+    preheader: str
+    title: str
+    date: date | None
+    body: tuple[Block, ...]
+    send_at: time | datetime | None = None
+    draft: bool = True
+    audience: tuple[str, ...] = ("all",)
+    sender: str = ""  # a key of publication.senders
+    reply_to: str = ""
+    lang: str = "en"
+    dir: str = "ltr"
+    number: int | None = None
+    tags: tuple[str, ...] = ()
+    summary: str = ""
+    canonical_url: str = ""
+    archive: bool = True
+    author: tuple[str, ...] = ()
+    image: HeroImage | None = None
+    magnet: str = ""
+    problems: tuple[Problem, ...] = field(default_factory=tuple)
+
+    @property
+    def key(self) -> str:
+        """The campaign's key: unique for ever."""
+        return self.slug

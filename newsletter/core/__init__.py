@@ -1,0 +1,1 @@
+"""Pure values and rules. Time, ids and randomness are arguments; nothing here does I/O."""

@@ -1,0 +1,86 @@
+"""One email to one address, and what became of it.
+
+A `Batch` is what a provider is handed at once; a `BatchResult` is its answer, one `Outcome` for each
+recipient in the same order. Unknown is an answer of its own: it is never guessed into another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+
+class Status(StrEnum):
+    """What the provider said of one recipient."""
+
+    SUBMITTED = "submitted"  # it took the message
+    REJECTED = "rejected"  # it refused this recipient for good
+    SUPPRESSED = "suppressed"  # it will not mail this address (its own list)
+    RETRY = "retry"  # surely not sent; may be tried again
+    UNKNOWN = "unknown"  # the answer was lost
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """A row of a batch. `key` is ours, unique for ever, opaque, safe in a file name and a Message-ID."""
+
+    key: str
+    address: str
+    values: Mapping[str, str]
+    unsubscribe_url: str = ""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Recipients of one variant; `at` is the moment of the claim (the message's Date)."""
+
+    recipients: tuple[Recipient, ...]
+    at: datetime
+    tag: str = ""  # the campaign's key, for providers with tags
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The answer for one recipient. `code` is the provider's; `detail` never holds the address."""
+
+    key: str
+    status: Status
+    message_id: str | None = None
+    code: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """Exactly one outcome for each recipient, in order.
+
+    `retry_after`: seconds all senders should wait. `halt`: why the whole run must stop ("" = go on).
+    """
+
+    outcomes: tuple[Outcome, ...]
+    retry_after: float | None = None
+    halt: Literal["", "auth", "quota", "account", "bug"] = ""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a provider can do; the flows refuse by name what it cannot."""
+
+    max_batch: int = 1  # recipients in one call
+    max_call_bytes: int | None = None
+    mode: Literal["merge", "batch", "single"] = "single"
+    per_recipient_headers: Literal["yes", "managed", "no"] = "yes"
+    result: Literal["per_recipient", "all_or_nothing"] = "per_recipient"
+    idempotency_ttl: float | None = None  # seconds a repeated key is recognised
+    reconcile: Literal["search", "events", "no"] = "no"
+    settle_seconds: float = 0.0  # how long before a search is conclusive
+    rate: float | None = None  # messages per second, the provider's documented limit
+    network: bool = True  # False: nothing leaves this machine
+
+
+def all_of(batch: Batch, status: Status, *, code: str = "", detail: str = "") -> tuple[Outcome, ...]:
+    """The same outcome for every recipient of a batch."""
+    return tuple(Outcome(recipient.key, status, code=code, detail=detail) for recipient in batch.recipients)

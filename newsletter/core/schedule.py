@@ -1,0 +1,43 @@
+"""When: a publication's local time as an instant.
+
+Rule: the first occurrence when an hour repeats, an error when it does not exist (the gap when clocks go
+forward). Stored as UTC; the zone's name is kept beside it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from newsletter.errors import SettingsError
+
+
+def zone(name: str) -> ZoneInfo:
+    """A zone by its IANA name. Raises: SettingsError for an unknown one."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise SettingsError(
+            f'"{name}" is not a time zone this program knows.',
+            'Use a name like "America/Los_Angeles" or "Europe/Berlin" (timezone in newsletter.yml).',
+        ) from None
+
+
+def instant(day: date, at: time, zone_name: str) -> datetime:
+    """The UTC instant of a local day and time.
+
+    Raises: SettingsError when the zone is unknown or the time is skipped on that day.
+    """
+    local = datetime.combine(day, at, tzinfo=zone(zone_name))  # fold=0: the first occurrence
+    utc = local.astimezone(UTC)
+    if utc.astimezone(local.tzinfo).replace(tzinfo=None) != local.replace(tzinfo=None):
+        raise SettingsError(
+            f"{at:%H:%M} does not exist on {day.isoformat()} in {zone_name}: the clocks go forward then.",
+            "Choose a time an hour earlier or later.",
+        )
+    return utc
+
+
+def iso(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC with `Z`, to the second, as `--json` prints times."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
