@@ -6,6 +6,8 @@ Plus tags and dots are not folded: they are the owner's business, not ours.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, validate_email
@@ -64,3 +66,12 @@ def masked(address: str) -> str:
     local, _, domain = address.rpartition("@")
     host, _, top = domain.rpartition(".")
     return f"{local[:1]}…@{host[:1]}….{top}"
+
+
+def fingerprint(address: Address, key: bytes) -> str:
+    """What remains of an address that left: HMAC-SHA256 of its key, hex.
+
+    Still personal data (a keyed hash can be tested against a guess by whoever has the key): it never
+    leaves the database.
+    """
+    return hmac.new(key, address.key.encode(), hashlib.sha256).hexdigest()

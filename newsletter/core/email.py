@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import html
 import json
-import unicodedata
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -71,15 +71,14 @@ class Email:
 
 def header_value(text: str) -> str:
     """A value made safe for one header line: control characters and bidi overrides become blanks."""
-    kept = "".join(" " if _unsafe(ch) else ch for ch in text)
-    return " ".join(kept.split())
+    return " ".join(_UNSAFE.sub(" ", text).split())
 
 
-_BIDI_OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def _unsafe(ch: str) -> bool:
-    return unicodedata.category(ch) in {"Cc", "Zl", "Zp"} or ch in _BIDI_OVERRIDES
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # category Cc: the controls
+    "\u2028\u2029"  # Zl, Zp: line and paragraph separators
+    "\u202a-\u202e\u2066-\u2069]"  # bidi embeddings, overrides and isolates
+)
 
 
 _ESCAPES: dict[Escape, Callable[[str], str]] = {

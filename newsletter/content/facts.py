@@ -1,0 +1,74 @@
+"""Facts in a reader's words: the line under a masthead, and what a free resource is.
+
+Nothing is guessed: a fact that cannot be known is left out.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import pypdf
+import pypdf.errors
+
+from newsletter.content.issue import Issue
+from newsletter.core.publication import Magnet
+
+KILO = 1000
+
+
+def day(date: dt.date, words: Mapping[str, str]) -> str:
+    """A date in full, with its weekday: "Tuesday 1 December 2026"."""
+    return words["date.full"].format(
+        weekday=words["date.weekdays"].split()[date.weekday()],
+        day=date.day,
+        month=words["date.months"].split()[date.month - 1],
+        year=date.year,
+    )
+
+
+def of_issue(issue: Issue, minutes: int, words: Mapping[str, str]) -> tuple[str, ...]:
+    """Number, date and reading time of an issue, those that are known."""
+    number = words["mail.letter_number"].format(number=issue.number) if issue.number is not None else ""
+    date = day(issue.date, words) if issue.date else ""
+    time = words["mail.minute"] if minutes == 1 else words["mail.minutes"].format(count=minutes) if minutes else ""
+    return tuple(fact for fact in (number, date, time) if fact)
+
+
+def of_magnet(magnet: Magnet, root: Path, words: Mapping[str, str]) -> tuple[str, ...]:
+    """Kind, pages and size of a free resource: "PDF", "24 pages", "1.6 MB".
+
+    In: the magnet, the publication's root its files lie under. Empty when a file is not there.
+    """
+    files = [root / name for name in magnet.files]
+    if not files or not all(file.is_file() for file in files):
+        return ()
+    kinds = {file.suffix.lstrip(".").upper() for file in files}
+    kind = kinds.pop() if len(kinds) == 1 else ""
+    count = words["magnet.files"].format(count=len(files), kind=kind).replace("  ", " ") if len(files) > 1 else kind
+    sheets = [_pages(file, file.stat().st_mtime_ns) for file in files]
+    pages = sum(sheet or 0 for sheet in sheets) if all(sheets) else 0
+    size = _size(sum(file.stat().st_size for file in files))
+    leaves = words["magnet.page"] if pages == 1 else words["magnet.pages"].format(count=pages) if pages else ""
+    return tuple(fact for fact in (count, leaves, size) if fact)
+
+
+def _size(size: int) -> str:
+    """In decimal units, as phones and stores count: "640 KB", "1.6 MB"."""
+    if size < KILO * KILO:
+        return f"{max(1, round(size / KILO))} KB"
+    return f"{size / KILO / KILO:.1f} MB"
+
+
+@lru_cache(maxsize=64)
+def _pages(file: Path, _changed: int) -> int | None:
+    """The pages of a PDF, None for another kind or one that cannot be read."""
+    if file.suffix.lower() != ".pdf":
+        return None
+    try:
+        with pypdf.PdfReader(file) as pdf:
+            return len(pdf.pages)
+    except (pypdf.errors.PyPdfError, OSError, ValueError, KeyError):
+        return None

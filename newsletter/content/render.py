@@ -1,0 +1,242 @@
+"""An issue as an email: one for all its readers, merge tags still neutral.
+
+In: the issue and the publication. Out: `Email`, whose pieces are joined per reader or spelled by a provider.
+The shell is compiled MJML (`mjml.py`); what people wrote is put into it afterwards (`rows.py`), so it
+arrives unharmed. Nothing here asks for the time or the network: the same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote
+
+from newsletter.content import blocks, facts, headers, mjml, rows, templates, theme
+from newsletter.content import text as plain
+from newsletter.content.blocks import Block, Picture
+from newsletter.content.inline import Stream, attribute, pieces, text, together_text
+from newsletter.content.issue import Issue
+from newsletter.content.rows import Look, Offer
+from newsletter.content.words import words
+from newsletter.core.email import UNSUBSCRIBE_URL, Email, Escape, Mailbox, Pieces, Site
+from newsletter.core.publication import Publication, Sender
+
+NEEDED = frozenset({"subject", "preheader", "body", "footer"})
+"""What a template of a letter may not leave out: the law wants the footer."""
+
+
+def render(issue: Issue, publication: Publication, *, root: Path, base_url: str, segment: str = "all") -> Email:
+    """Render an issue.
+
+    In: the issue as read, the publication and its root, the web side's base URL (links and List-Id are made
+    of it; a loopback one will do), the segment that will get it.
+    Raises: SettingsError for a theme or template that cannot be used.
+    """
+    del segment  # every segment gets the same letter until blocks can be kept for one
+    base = base_url.rstrip("/")
+    vocabulary = words(issue.lang, root)
+    look = dressed(publication, root=root, base_url=base, lang=issue.lang, dir=issue.dir)
+    slots = {
+        **head(issue.subject, issue.preheader, look),
+        "masthead": pieces(masthead(publication.name, look, _facts(issue, vocabulary))),
+        "body": pieces(_body(issue, look)),
+        "footer": pieces(_footer(issue, publication, look, vocabulary, base)),
+    }
+    shell = mjml.skeleton(
+        templates.environment(root), "email/letter.mjml", lang=issue.lang, dir=issue.dir, theme=look.theme
+    )
+    sender = publication.senders[issue.sender] if issue.sender else publication.default_sender
+    return Email(
+        sender=Mailbox(sender.name, sender.email),
+        reply_to=_reply_to(issue, sender),
+        subject=merged(issue.subject, Escape.HEADER),
+        html=pieces(shell.fill(slots, needed=NEEDED)),
+        text=plain.letter(issue, publication, base_url=base, archive_url=archive_url(issue, base)),
+        headers=headers.of_list(publication.name, base),
+        lang=issue.lang,
+    )
+
+
+def dressed(publication: Publication, *, root: Path, base_url: str, lang: str, dir: str) -> Look:  # noqa: A002
+    """The publication's looks in one language: theme, direction, where pictures and offers are."""
+    return Look(
+        theme=theme.load(publication.theme, root),
+        dir=dir,
+        source=partial(source, base=publication.images.base_url or f"{base_url}/images"),
+        offers=partial(offer, publication=publication, root=root, base_url=base_url, lang=lang),
+    )
+
+
+def source(picture: Picture, base: str) -> str:
+    """Where a picture is served: our own by its hashed name, another as it was given."""
+    return f"{base.rstrip('/')}/{quote(picture.asset.name)}" if picture.asset else picture.src
+
+
+def archive_url(issue: Issue, base_url: str) -> str:
+    """The issue's public page, empty when it has none."""
+    return f"{base_url.rstrip('/')}/archive/{quote(issue.slug)}" if issue.archive else ""
+
+
+def offer(key: str, *, publication: Publication, root: Path, base_url: str, lang: str) -> Offer | None:
+    """A free resource as it is shown; None when newsletter.yml does not know it (the check says so)."""
+    magnet = publication.magnets.get(key)
+    if magnet is None:
+        return None
+    page, vocabulary = f"{base_url}/free/{quote(key)}", words(lang, root)
+    return Offer(
+        title=magnet.title,
+        about=magnet.about,
+        facts=facts.of_magnet(magnet, root, vocabulary),
+        get=vocabulary["mail.get"].format(title=magnet.title),
+        url=magnet.url or page,
+        share=vocabulary["mail.share"],
+        share_url=f"{page}#share",
+    )
+
+
+# --- the parts of a letter -------------------------------------------------------------------------
+
+FILLER = "&#8199;&#65279;&#847; "
+LONGEST = 150
+
+
+def head(subject: str, preheader: str, look: Look) -> dict[str, Pieces]:
+    """What stands before the body: title, description, and the line an inbox shows beside the subject.
+
+    The preheader is hidden, in the body's own colour (white on white is counted as spam), and padded so
+    that the text of the letter does not leak into the inbox.
+    """
+    colour = look.theme.light.ink
+    filler = FILLER * max(0, (LONGEST - len(preheader)) // 2)
+    hidden = (
+        f"display:none;font-size:1px;line-height:1px;max-height:0;max-width:0;opacity:0;overflow:hidden;"
+        f"mso-hide:all;color:{colour}"
+    )
+    return {
+        "subject": merged(subject, Escape.ATTRIBUTE),  # the compiler repeats it in an aria-label
+        "description": merged(preheader, Escape.ATTRIBUTE),
+        "preheader": pieces(
+            (
+                f'<div style="{hidden}">',
+                *merged(preheader, Escape.TEXT),
+                f'</div><div aria-hidden="true" style="{hidden}">{filler}</div>',
+            )
+        ),
+    }
+
+
+def masthead(name: str, look: Look, parts: tuple[str, ...] = ()) -> Stream:
+    """The waymark, the name, and a line of facts."""
+    names, style = look.cell("paper", "name")
+    cell = f'<td align="{look.start}" class="{names}" style="{style}">{text(name)}</td>'
+    yield from rows.row(look, rows.waymark(look, (cell,)), above=32, voice="name")
+    if parts:
+        yield from rows.row(look, (rows.facts(parts),), above=8, voice="small", ink="soft", font="sans")
+
+
+def _facts(issue: Issue, vocabulary: Mapping[str, str]) -> tuple[str, ...]:
+    return facts.of_issue(issue, plain.minutes(issue.body), vocabulary)
+
+
+def _body(issue: Issue, look: Look) -> Stream:
+    words_of_title = merged(together_text(issue.title), Escape.TEXT)
+    yield from rows.row(look, rows.title(words_of_title, look), above=32)
+    yield from rows.rows(body_of(issue), look, above=24)
+
+
+def body_of(issue: Issue) -> tuple[Block, ...]:
+    """The blocks of a letter: its picture first, its offer last unless the text holds it already."""
+    picture = issue.image
+    first = (blocks.Image(picture.picture, picture.caption, picture.link),) if picture else ()
+    here = any(isinstance(block, blocks.MagnetCard) and block.key == issue.magnet for block in issue.body)
+    last = (blocks.MagnetCard(issue.magnet),) if issue.magnet and not here else ()
+    return (*first, *issue.body, *last)
+
+
+def _footer(issue: Issue, publication: Publication, look: Look, vocabulary: Mapping[str, str], base: str) -> Stream:
+    leave: tuple[str | Site, ...] = (
+        f'{text(vocabulary["mail.why"].format(name=publication.name))} <a href="',
+        Site(UNSUBSCRIBE_URL, "", Escape.LINK),
+        f'"{look.dress.link}>{text(vocabulary["mail.unsubscribe"])}</a>.',
+    )
+    links = [link(look, f"{base}/privacy", vocabulary["mail.privacy"])]
+    if publication.health_privacy_url:
+        links.append(link(look, publication.health_privacy_url, vocabulary["mail.health_privacy"]))
+    if issue.archive:
+        links.append(link(look, archive_url(issue, base), vocabulary["mail.read_in_browser"]))
+    yield from footer(publication, look, vocabulary, before=leave, links=links)
+
+
+def footer(
+    publication: Publication,
+    look: Look,
+    vocabulary: Mapping[str, str],
+    *,
+    before: Iterable[str | Site],
+    links: list[str],
+    care: bool = True,
+) -> Stream:
+    """A hairline, then in small type: `before`, a word of care, who writes and where they are, `links`."""
+    yield from rows.row(look, rows.hairline(look, 0), above=look.theme.steps.footer)
+    below = partial(rows.row, look, voice="small", ink="soft", font="sans")
+    if first := tuple(before):
+        yield from below(first, above=20)
+    if care and (said := _care(publication, vocabulary)):
+        yield from below((text(said),), above=12)
+    yield from below((_imprint(publication, look, links),), above=12)
+    yield from below(("&nbsp;",), above=0)
+
+
+def _care(publication: Publication, vocabulary: Mapping[str, str]) -> str:
+    replies = publication.footer.replies
+    said = vocabulary["mail.replies"].format(replies=replies) if replies else ""
+    return " ".join(part for part in (publication.footer.disclaimer, publication.crisis_text, said) if part)
+
+
+def _imprint(publication: Publication, look: Look, links: list[str]) -> str:
+    """Name, address, phone and email. They are links of our own, so phones do not colour them blue."""
+    foot = publication.footer
+    address = text(foot.address)
+    if foot.website and foot.address:
+        address = link(look, foot.website, foot.address)
+    phone = link(look, f"tel:{re.sub(r'[^0-9+]', '', foot.phone)}", foot.phone) if foot.phone else ""
+    email = link(look, f"mailto:{foot.email}", foot.email) if foot.email else ""
+    lines = (text(publication.name), address, _dotted(phone, email), _dotted(*links))
+    return "<br>".join(part for part in lines if part)
+
+
+def _dotted(*parts: str) -> str:
+    return " · ".join(part for part in parts if part)
+
+
+def link(look: Look, url: str, shown: str) -> str:
+    """A link of our own furniture."""
+    return f'<a href="{attribute(url)}"{look.dress.link}>{text(shown)}</a>'
+
+
+# --- merge tags in front matter, headers -----------------------------------------------------------
+
+TAG = re.compile(r'\{\{\s*([a-z_][a-z0-9_]*)\s*,\s*"([^"]*)"\s*\}\}')
+
+
+def merged(words_: str, escape: Escape) -> Pieces:
+    """A line of front matter as pieces: literals escaped for their place, `{{ field, "fallback" }}` as sites."""
+    literal = {Escape.TEXT: text, Escape.ATTRIBUTE: attribute}.get(escape, str)
+    parts = TAG.split(words_)  # literal, field, fallback, literal, ...
+    return pieces(
+        piece
+        for at in range(0, len(parts), 3)
+        for piece in (literal(parts[at]), *(_site(parts, at, escape)))
+        if piece != ""
+    )
+
+
+def _site(parts: list[str], at: int, escape: Escape) -> tuple[Site, ...]:
+    return (Site(parts[at + 1], parts[at + 2], escape),) if at + 2 < len(parts) else ()
+
+
+def _reply_to(issue: Issue, sender: Sender) -> Mailbox | None:
+    box = issue.reply_to or sender.reply_to
+    return Mailbox(sender.name, box) if box else None

@@ -1,0 +1,378 @@
+"""Blocks as the rows of a mail: HTML for every client, styled inline, each text with its ground.
+
+A block of the body is a table row whose cell carries background, colour and type, because some clients
+recolour the one and not the other. Classes are for the dark scheme, wide screens and Word alone: with all
+styles stripped a mail still looks like itself. Distances stand above a block, never below, so two never add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+
+from newsletter.content import blocks
+from newsletter.content.blocks import Block
+from newsletter.content.inline import Dress, Stream, address, attribute, line, picture, text, together
+from newsletter.content.theme import Theme
+from newsletter.core.email import Site
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A free resource, ready to be shown: what it is, and where it is had. `share` may be empty."""
+
+    title: str
+    about: str
+    facts: tuple[str, ...]
+    get: str
+    url: str
+    share: str = ""
+    share_url: str = ""
+
+
+@dataclass(frozen=True)
+class Look:
+    """A theme in one direction of writing, as the styles and attributes mail is made of."""
+
+    theme: Theme
+    dir: str = "ltr"
+    source: Callable[[blocks.Picture], str] = field(default=lambda picture: picture.src)
+    offers: Callable[[str], Offer | None] = field(default=lambda _key: None)
+
+    @cached_property
+    def start(self) -> str:
+        """The side lines begin at."""
+        return "right" if self.dir == "rtl" else "left"
+
+    @cached_property
+    def dress(self) -> Dress:
+        """How a line of text is dressed."""
+        light, fonts = self.theme.light, self.theme.fonts
+        return Dress(
+            link=f' class="link" style="color:{light.link};text-decoration:underline"',
+            code=f' class="mono" style="font-family:{fonts.mono};font-size:0.9em"',
+            picture=' style="max-width:100%;height:auto;vertical-align:middle"',
+            source=self.source,
+        )
+
+    def voice(self, name: str) -> str:
+        """Size and line of a voice, as CSS."""
+        size, height = getattr(self.theme.type, name)
+        return f"font-size:{size}px;line-height:{height}px"
+
+    def cell(self, ground: str, voice: str = "body", *, ink: str = "ink", font: str = "serif") -> tuple[str, str]:
+        """Class and style of a cell that carries text: ground, colour and type together."""
+        light = self.theme.light
+        style = (
+            f"background-color:{getattr(light, ground)};color:{getattr(light, ink)};"
+            f"font-family:{getattr(self.theme.fonts, font)};{self.voice(voice)};text-align:{self.start};"
+            "word-break:break-word"
+        )
+        return f"{ground} {ink} {font}", style
+
+
+TABLE = '<table role="presentation" border="0" cellpadding="0" cellspacing="0"'
+
+
+def row(
+    look: Look, inside: Iterable[str | Site], *, above: int, voice: str = "body", ink: str = "ink", font: str = "serif"
+) -> Stream:
+    """A row of the letter on paper, `above` px below the one before it."""
+    names, style = look.cell("paper", voice, ink=ink, font=font)
+    side = look.theme.shape.side
+    yield f'<tr><td align="{look.start}" class="pad {names}" style="padding:{above}px {side}px 0;{style}">'
+    yield from inside
+    yield "</td></tr>"
+
+
+def rows(body: Sequence[Block], look: Look, *, above: int) -> Stream:
+    """The blocks of a body, the first one `above` px below what precedes."""
+    for gap, block in spaced(body, look.theme, above):
+        yield from row(look, element(block, look, 0), above=gap)
+
+
+def flow(body: Sequence[Block], look: Look, above: int = 0) -> Stream:
+    """Blocks within another block: distances as margins, never more than a paragraph's."""
+    for gap, block in spaced(body, look.theme, above):
+        yield from element(block, look, min(gap, look.theme.steps.paragraph) if gap else 0)
+
+
+def spaced(body: Sequence[Block], theme: Theme, first: int) -> Iterator[tuple[int, Block]]:
+    """Each block with the distance above it."""
+    if body:
+        yield first, body[0]
+    for before, block in pairwise(body):
+        yield _gap(before, block, theme), block
+
+
+def _gap(before: Block, block: Block, theme: Theme) -> int:
+    steps = theme.steps
+    if isinstance(before, blocks.Heading):
+        return steps.after_h2 if before.level == 2 else steps.after_h3  # noqa: PLR2004
+    return max(_around(before, theme), _around(block, theme))
+
+
+def _around(block: Block, theme: Theme) -> int:
+    steps = theme.steps
+    match block:
+        case blocks.Heading(level=2):
+            return steps.before_h2
+        case blocks.Heading():
+            return steps.before_h3
+        case blocks.Paragraph() | blocks.Listing() | blocks.Button():
+            return steps.paragraph
+        case blocks.Divider():
+            return steps.pause
+        case blocks.MagnetCard():
+            return steps.magnet
+        case _:
+            return steps.block
+
+
+def element(block: Block, look: Look, above: int) -> Stream:  # noqa: C901, PLR0912 -- one case for each block
+    """One block, `above` px below what precedes it in its cell."""
+    match block:
+        case blocks.Paragraph(inside):
+            yield f'<p style="margin:{above}px 0 0">'
+            yield from line(inside, look.dress)
+            yield "</p>"
+        case blocks.Heading():
+            yield from _heading(block, look, above)
+        case blocks.Listing():
+            yield from _listing(block, look, above)
+        case blocks.Quote():
+            yield from _quote(block, look, above)
+        case blocks.Image():
+            yield from _image(block, look, above)
+        case blocks.Divider():
+            yield from hairline(look, above, look.theme.shape.hairline)
+        case blocks.Button():
+            yield from button(block, look, above)
+        case blocks.CodeBlock():
+            yield from _code(block, look, above)
+        case blocks.Table():
+            yield from _table(block, look, above)
+        case blocks.Callout():
+            yield from _callout(block, look, above)
+        case blocks.Card(inside):
+            yield from _box(look, flow(inside, look), above, ground="paper", border="box")
+        case blocks.MagnetCard():
+            yield from _magnet(block, look, above)
+        case blocks.Unready():
+            return  # an error of the check already stands beside it
+
+
+def _heading(heading: blocks.Heading, look: Look, above: int) -> Stream:
+    level = min(max(heading.level, 2), 3)
+    weight = 400 if level == 2 else 700  # noqa: PLR2004
+    yield f'<h{level} style="margin:{above}px 0 0;font-weight:{weight};{look.voice(f"h{level}")}">'
+    if heading.emoji:
+        style = f"font-weight:400;{look.voice('ornament')}"
+        yield f'<span aria-hidden="true" style="{style}">{text(heading.emoji)}</span><br>'
+    yield from line(together(heading.inside), look.dress)
+    yield f"</h{level}>"
+
+
+def title(words: Iterable[str | Site], look: Look) -> Stream:
+    """The title of the letter, the only heading of level 1."""
+    yield f'<h1 class="title" style="margin:0;font-weight:400;{look.voice("title")}">'
+    yield from words
+    yield "</h1>"
+
+
+def _listing(listing: blocks.Listing, look: Look, above: int) -> Stream:
+    tag = "ol" if listing.ordered else "ul"
+    start = f' start="{listing.start}"' if listing.ordered and listing.start != 1 else ""
+    indent = look.theme.steps.indent
+    sides = f"0 {indent}px 0 0" if look.start == "right" else f"0 0 0 {indent}px"
+    yield f'<{tag}{start} style="margin:{above}px {sides};padding:0">'
+    for number, item in enumerate(listing.items):
+        yield f'<li style="margin:{look.theme.steps.item if number else 0}px 0 0">'
+        yield from _item(item, look)
+        yield "</li>"
+    yield f"</{tag}>"
+
+
+def _item(item: tuple[Block, ...], look: Look) -> Stream:
+    """An item: its first paragraph needs no tags of its own."""
+    if item and isinstance(item[0], blocks.Paragraph):
+        yield from line(item[0].inside, look.dress)
+        yield from flow(item[1:], look, look.theme.steps.item)
+    else:
+        yield from flow(item, look)
+
+
+def _quote(quote: blocks.Quote, look: Look, above: int) -> Stream:
+    indent = look.theme.steps.indent
+    sides = f"0 {indent}px 0 0" if look.start == "right" else f"0 0 0 {indent}px"
+    yield f'<blockquote style="margin:{above}px {sides};padding:0">'
+    yield f'<div style="font-style:italic;{look.voice("quote")}">'
+    yield from flow(quote.inside, look)
+    yield "</div>"
+    if quote.source:
+        yield from small(line(quote.source, look.dress), look, 12)
+    yield "</blockquote>"
+
+
+def small(inside: Iterable[str | Site], look: Look, above: int) -> Stream:
+    """A line of facts: small, sans, soft."""
+    light, fonts = look.theme.light, look.theme.fonts
+    yield (
+        f'<p class="soft sans" style="margin:{above}px 0 0;color:{light.soft};font-family:{fonts.sans};'
+        f'{look.voice("small")}">'
+    )
+    yield from inside
+    yield "</p>"
+
+
+def facts(parts: Sequence[str]) -> str:
+    """Facts on a line, each unbreakable; the dot ends the part before it."""
+    last = len(parts) - 1
+    return " ".join(
+        f'<span style="white-space:nowrap">{text(part)}{"" if at == last else " ·"}</span>'
+        for at, part in enumerate(parts)
+    )
+
+
+def _image(image: blocks.Image, look: Look, above: int) -> Stream:
+    style = (
+        f' class="tint ink" style="display:block;max-width:100%;height:auto;background-color:{look.theme.light.tint};'
+        f'color:{look.theme.light.ink};font-style:italic;{look.voice("body")}"'
+    )
+    shown = picture(image.picture, style, look.dress, width=look.theme.measure)
+    yield f'<div style="margin:{above}px 0 0">'
+    yield f'<a href="{attribute(image.link)}"{look.dress.link}>{shown}</a>' if image.link else shown
+    yield "</div>"
+    if image.caption:
+        yield from small((text(image.caption),), look, 8)
+
+
+def hairline(look: Look, above: int, width: int = 0) -> Stream:
+    """A line of one pixel, as a cell with a background: a border would glow in a recoloured mail."""
+    wide = f' width="{width}" style="width:{width}px;' if width else ' width="100%" style="'
+    yield f'{TABLE}{wide}margin:{above}px 0 0"><tr>'
+    yield (
+        f'<td class="rule" height="1" style="height:1px;font-size:1px;line-height:1px;'
+        f'background-color:{look.theme.light.rule}">&nbsp;</td></tr></table>'
+    )
+
+
+def button(block: blocks.Button, look: Look, above: int) -> Stream:
+    """A button, or the second choice below one: an underlined link."""
+    light, fonts = look.theme.light, look.theme.fonts
+    if block.secondary:
+        style = f"margin:{above}px 0 0;font-family:{fonts.sans};font-weight:600;{look.voice('label')}"
+        yield f'<p class="sans" style="{style}">'
+        yield from line((blocks.Link(block.url, block.inside),), look.dress)
+        yield "</p>"
+        return
+    yield f'{TABLE} style="border-collapse:separate;margin:{above}px 0 0"><tr>'
+    yield (
+        f'<td class="button" bgcolor="{light.button}" style="background-color:{light.button};'
+        f'border:2px solid {light.edge};border-radius:{look.theme.shape.radius}px;mso-padding-alt:12px 24px"><a href="'
+    )
+    yield from address(block.url, merge=True)
+    yield (
+        f'" class="on sans" style="display:inline-block;padding:12px 24px;color:{light.on_button};'
+        f'font-family:{fonts.sans};font-weight:600;text-decoration:none;{look.voice("button")}">'
+    )
+    yield from line(block.inside, look.dress)
+    yield "</a></td></tr></table>"
+
+
+def _box(look: Look, inside: Iterable[str | Site], above: int, *, ground: str, border: str = "") -> Stream:
+    names, style = look.cell(ground)
+    padding = "24px" if border else "20px 24px"
+    edge = f"border:1px solid {getattr(look.theme.light, border)};" if border else ""
+    yield f'{TABLE} width="100%" style="border-collapse:separate;margin:{above}px 0 0"><tr>'
+    yield (
+        f'<td align="{look.start}" class="{names}{f" {border}" if border else ""}" style="padding:{padding};{edge}'
+        f'border-radius:{look.theme.shape.radius}px;{style}">'
+    )
+    yield from inside
+    yield "</td></tr></table>"
+
+
+def _callout(callout: blocks.Callout, look: Look, above: int) -> Stream:
+    def inside() -> Stream:
+        if callout.label:
+            yield (
+                f'<p class="sans" style="margin:0;font-family:{look.theme.fonts.sans};font-weight:600;'
+                f'{look.voice("label")}">{text(callout.label)}</p>'
+            )
+        yield from flow(callout.inside, look, 8 if callout.label else 0)
+
+    yield from _box(look, inside(), above, ground="tint")
+
+
+def _code(code: blocks.CodeBlock, look: Look, above: int) -> Stream:
+    pre = (
+        f'<pre dir="ltr" class="mono" style="margin:0;font-family:{look.theme.fonts.mono};{look.voice("small")};'
+        f'text-align:left;white-space:pre-wrap;word-break:break-word">{text(code.text)}</pre>'
+    )
+    yield from _box(look, (pre,), above, ground="tint")
+
+
+def _table(table: blocks.Table, look: Look, above: int) -> Stream:
+    light = look.theme.light
+    yield (
+        f'<table class="ink sans" border="0" cellpadding="0" cellspacing="0" width="100%" style="margin:{above}px 0 0;'
+        f"color:{light.ink};font-family:{look.theme.fonts.sans};{look.voice('label')};"
+        'font-variant-numeric:tabular-nums">'
+    )
+    yield "<thead><tr>"
+    head = f'class="tint" style="padding:8px 12px;background-color:{light.tint};font-weight:600;'
+    for at, cell in enumerate(table.header):
+        yield f'<th scope="col" {head}text-align:{_align(table, at, look)}">'
+        yield from line(cell, look.dress)
+        yield "</th>"
+    yield "</tr></thead><tbody>"
+    for cells in table.rows:
+        yield "<tr>"
+        for at, cell in enumerate(cells):
+            yield f'<td style="padding:8px 12px;vertical-align:top;text-align:{_align(table, at, look)}">'
+            yield from line(cell, look.dress)
+            yield "</td>"
+        yield "</tr>"
+    yield "</tbody></table>"
+
+
+def _align(table: blocks.Table, column: int, look: Look) -> str:
+    end = "left" if look.start == "right" else "right"
+    wish = table.align[column] if column < len(table.align) else "start"
+    return {"start": look.start, "center": "center", "end": end}[wish]
+
+
+def waymark(look: Look, beside: Iterable[str | Site]) -> Stream:
+    """The one sign of the house, an upright bar, and what stands beside it: cells, no image."""
+    light, (wide, high) = look.theme.light, look.theme.shape.waymark
+    end = "left" if look.start == "right" else "right"
+    yield f'{TABLE}><tr><td valign="top" style="padding:3px 0 0;padding-{end}:12px">'
+    yield (
+        f'{TABLE} width="{wide}"><tr><td class="mark" width="{wide}" height="{high}" bgcolor="{light.mark}" '
+        f'style="width:{wide}px;height:{high}px;background-color:{light.mark};font-size:1px;line-height:{high}px">'
+        "&nbsp;</td></tr></table></td>"
+    )
+    yield from beside
+    yield "</tr></table>"
+
+
+def _magnet(card: blocks.MagnetCard, look: Look, above: int) -> Stream:
+    offer = look.offers(card.key)
+    if offer is not None:
+        about = card.inside or (blocks.Paragraph((blocks.Words(offer.about),)),) * bool(offer.about)
+        yield from _box(look, _offer(offer, about, look), above, ground="tint")
+
+
+def _offer(offer: Offer, about: tuple[Block, ...], look: Look) -> Stream:
+    names, style = look.cell("tint", "h2")
+    words = f'<h2 style="margin:0;font-weight:400;{look.voice("h2")}">{text(offer.title)}</h2>'
+    yield from waymark(look, (f'<td align="{look.start}" class="{names}" style="{style}">{words}</td>',))
+    yield from flow(about, look, 12)
+    if offer.facts:
+        yield from small((facts(offer.facts),), look, 8)
+    yield from button(blocks.Button((offer.url,), (blocks.Words(offer.get),)), look, 20)
+    if offer.share:
+        yield from button(blocks.Button((offer.share_url,), (blocks.Words(offer.share),), secondary=True), look, 16)

@@ -1,0 +1,177 @@
+"""A campaign, its plan and its counts: values and the rules that bind them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from newsletter.core.delivery import Recipient
+
+LETTER = "letter"
+"""The letter's own topic: given by ticking the box, or by an attested import."""
+
+EVERYONE = "all"
+"""The segment of everyone with the letter's topic."""
+
+
+class CampaignState(StrEnum):
+    """Where a campaign stands, apart from its rows."""
+
+    SENDING = "sending"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    FINISHED = "finished"
+
+
+class BatchState(StrEnum):
+    """Where a batch stands; its deliveries stand there too unless they say otherwise."""
+
+    PENDING = "pending"
+    CLAIMED = "claimed"
+    SUBMITTED = "submitted"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """One issue to one audience, frozen. `key` is unique for ever."""
+
+    id: int
+    pid: str
+    key: str
+    subject: str
+    segments: tuple[str, ...]
+    content_sha256: str
+    state: CampaignState
+    provider: str
+    audience: int
+    excluded: Mapping[str, int]
+    batches: int
+    frozen_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A campaign about to be frozen."""
+
+    key: str
+    pid: str
+    subject: str
+    segments: tuple[str, ...]
+    topics: tuple[str, ...]  # who receives: active, with one of these
+    content_sha256: str
+    source_sha256: str  # of the issue's words, whatever its key: equal content is sent once
+    provider: str
+    batch_size: int
+    archive: str | None
+    excluded: Mapping[str, int]
+    plan_hash: str
+    emails: Mapping[str, str]  # variant -> frozen email
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The ledger of one campaign in numbers."""
+
+    audience: int = 0
+    submitted: int = 0
+    suppressed: int = 0
+    failed: int = 0
+    uncertain: int = 0
+    pending: int = 0
+
+    @property
+    def adds_up(self) -> bool:
+        """True at every moment, or the ledger is broken (promise 2)."""
+        return self.audience == self.submitted + self.suppressed + self.failed + self.uncertain + self.pending
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A batch in our hands until `lease_until`, with the rows that may still receive."""
+
+    campaign_id: int
+    n: int
+    variant: str
+    attempt: int
+    key: str
+    recipients: tuple[Recipient, ...]
+    subscriber_ids: tuple[int, ...]  # in the order of the recipients
+
+    def id_of(self) -> dict[str, int]:
+        """Subscriber ids by delivery key."""
+        return dict(zip((recipient.key for recipient in self.recipients), self.subscriber_ids, strict=True))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Who, how many, when, through what. `hash` binds the content exactly, the audience by its count."""
+
+    issue: str
+    subject: str
+    segments: tuple[str, ...]
+    audience: int
+    excluded: Mapping[str, int]
+    provider: str
+    calls: int
+    batch_size: int
+    seconds: float
+    send_at: str | None
+    timezone: str
+    content_sha256: str
+    made_at: str
+    html_bytes: int
+    warnings: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over what an approval means: content, segment, count, provider, time."""
+        bound = {
+            "issue": self.issue,
+            "content": self.content_sha256,
+            "segments": list(self.segments),
+            "audience": self.audience,
+            "provider": self.provider,
+            "send_at": self.send_at,
+        }
+        return hashlib.sha256(json.dumps(bound, sort_keys=True).encode()).hexdigest()
+
+    def as_json(self) -> dict[str, object]:
+        """The plan as `--json` prints it and `--plan` reads it, its hash included."""
+        return {**asdict(self), "segments": list(self.segments), "warnings": list(self.warnings), "hash": self.hash}
+
+
+def growth_allowed(planned: int, max_growth: float, at_least: int = 50) -> int:
+    """How many more readers than planned pass without a new approval."""
+    return max(at_least, int(planned * max_growth))
+
+
+def delivery_key(campaign_pid: str, subscriber_pid: str) -> str:
+    """The key of one email to one address: unique for ever, opaque, counts nothing."""
+    return f"{campaign_pid}-{subscriber_pid}"
+
+
+def topics_of(audience: tuple[str, ...], segments: Mapping[str, str]) -> tuple[str, ...]:
+    """The topics a list of segment names stands for.
+
+    A segment is `all` (the letter), the name of a topic, or a name of `newsletter.yml: segments` whose
+    definition is `all` or `topic(name)`.
+    """
+    found: list[str] = []
+    for name in audience:
+        definition = segments.get(name, name).strip()
+        if definition == EVERYONE:
+            found.append(LETTER)
+        elif definition.startswith("topic(") and definition.endswith(")"):
+            found.append(definition[len("topic(") : -1].strip())
+        else:
+            found.append(definition)
+    return tuple(dict.fromkeys(found))

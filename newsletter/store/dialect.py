@@ -1,0 +1,147 @@
+"""The few places where SQLite and PostgreSQL differ: opening, `greatest`, one sender at a time, scrubbing.
+
+SQLite: WAL, `synchronous=FULL` (a confirm lost in a power cut is a lost consent), `BEGIN IMMEDIATE` for
+every write, foreign keys, `secure_delete` (what is erased is overwritten). PostgreSQL: as it comes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Table, create_engine, event, func, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from newsletter.errors import ConfigurationError
+
+BUSY_SECONDS = 10
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA secure_delete=ON",
+    f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}",
+)
+
+
+def is_sqlite(bind: Engine | Connection) -> bool:
+    """True on SQLite."""
+    return bind.dialect.name == "sqlite"
+
+
+def engines(url: str, *, threads: int) -> tuple[Engine, Engine]:
+    """Two engines on one database: for writing and for reading.
+
+    On SQLite a reader must not take the write lock, hence the second; on PostgreSQL both are one.
+
+    Raises: ConfigurationError for an address no driver answers to.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigurationError(
+            "The database address cannot be read.",
+            "Use sqlite:///var/newsletter.db or postgresql://user@host/name (NEWSLETTER_DATABASE_URL).",
+        ) from None
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database and parsed.database != ":memory:":
+            _folder(Path(parsed.database).parent)
+        return _sqlite(url, "BEGIN IMMEDIATE", threads), _sqlite(url, "BEGIN", threads)
+    if parsed.get_backend_name() != "postgresql":
+        raise ConfigurationError(
+            f"There is no store for {parsed.get_backend_name()} databases.", "Use sqlite or postgresql."
+        )
+    try:
+        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=threads + 2, max_overflow=threads)
+    except (ModuleNotFoundError, NoSuchModuleError):
+        raise ConfigurationError(
+            "PostgreSQL needs a driver that is not installed.", "Install newsletter[postgres]."
+        ) from None
+    return engine, engine
+
+
+def _folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise ConfigurationError(
+            f"The database's folder cannot be made: {problem.strerror}.",
+            "Choose another place (NEWSLETTER_DATABASE_URL), or make the folder writable.",
+        ) from None
+
+
+def _sqlite(url: str, begin: str, threads: int) -> Engine:
+    engine = create_engine(url, pool_size=threads + 2, max_overflow=threads, connect_args={"check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # transactions are ours to begin
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def greatest(bind: Connection, *values: ColumnElement[float]) -> ColumnElement[float]:
+    """The larger of some values: `max` on SQLite, `greatest` on PostgreSQL."""
+    return func.max(*values) if is_sqlite(bind) else func.greatest(*values)
+
+
+def insert_new(bind: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert the rows that are not there yet; a row whose key exists is left as it is."""
+    insert = sqlite.insert if is_sqlite(bind) else postgresql.insert
+    if rows:
+        bind.execute(insert(table).on_conflict_do_nothing(), list(rows))
+
+
+@contextmanager
+def only_one(engine: Engine, name: str) -> Iterator[bool]:
+    """Hold the one right called `name` on this database; yields False when somebody else holds it.
+
+    SQLite: a lock on a file beside the database, gone with the process. PostgreSQL: an advisory lock,
+    gone with the connection. So whoever holds it knows that an earlier holder is no more.
+    """
+    if not is_sqlite(engine):
+        with engine.connect() as connection:
+            key = text("SELECT pg_try_advisory_lock(hashtext(:name))")
+            held = bool(connection.execute(key, {"name": f"newsletter.{name}"}).scalar())
+            try:
+                yield held
+            finally:
+                if held:
+                    connection.execute(
+                        text("SELECT pg_advisory_unlock(hashtext(:name))"), {"name": f"newsletter.{name}"}
+                    )
+                connection.rollback()
+        return
+    database = engine.url.database
+    if not database or database == ":memory:":
+        yield True
+        return
+    with Path(f"{database}.{name}.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def scrub(engine: Engine) -> None:
+    """After an erasure: nothing of the old rows stays in the file (SQLite: pages and journal too)."""
+    with engine.connect() as connection:
+        raw = connection.connection.dbapi_connection
+        if is_sqlite(engine) and raw is not None:
+            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for table in ("subscribers", "subscriber_topics", "signups", "grants", "mail_queue"):
+            connection.exec_driver_sql(f"VACUUM {table}")

@@ -1,0 +1,49 @@
+"""The shared rate row, and small facts of the database itself."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, delete, literal, select, update
+
+from newsletter.store.dialect import greatest, insert_new
+from newsletter.store.schema import limits, meta
+
+
+class Limits:
+    """Rate limit (GCRA) shared by all senders of a provider account, within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._sql = connection
+
+    def take(self, name: str, count: int, rate: float, *, now: float, burst: int = 1) -> float:
+        """Take `count` permits at `rate` per second; returns how many seconds to wait before using them.
+
+        One row and one statement for all threads and processes. `now` in seconds since 1970.
+        """
+        insert_new(self._sql, limits, [{"name": name, "tat": now - burst / rate}])
+        earliest = greatest(self._sql, limits.c.tat, literal(now - burst / rate))
+        statement = update(limits).where(limits.c.name == name).values(tat=earliest + count / rate)
+        tat = self._sql.execute(statement.returning(limits.c.tat)).scalar_one()
+        return max(0.0, float(tat) - count / rate - now)
+
+    def push(self, name: str, seconds: float, *, now: float) -> None:
+        """A provider asked everybody to wait (429, Retry-After)."""
+        insert_new(self._sql, limits, [{"name": name, "tat": now}])
+        later = greatest(self._sql, limits.c.tat, literal(now + seconds))
+        self._sql.execute(update(limits).where(limits.c.name == name).values(tat=later))
+
+
+class Facts:
+    """Named values of the database: the fingerprint of its keys, a pause."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._sql = connection
+
+    def get(self, name: str) -> str | None:
+        """One fact."""
+        return self._sql.scalars(select(meta.c.value).where(meta.c.name == name)).one_or_none()
+
+    def set(self, name: str, value: str | None) -> None:
+        """Write a fact; None takes it away."""
+        self._sql.execute(delete(meta).where(meta.c.name == name))
+        if value is not None:
+            insert_new(self._sql, meta, [{"name": name, "value": value}])

@@ -1,0 +1,1 @@
+"""The history of the tables, oldest first in `versions/`. Never edit a landed one; add the next."""

@@ -1,0 +1,261 @@
+"""The first tables.
+
+Revision: 0001, after None.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    op.create_table(
+        "campaigns",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("pid", sa.String(length=32), nullable=False),
+        sa.Column("key", sa.String(length=100), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("segments", sa.Text(), nullable=False),
+        sa.Column("topics", sa.Text(), nullable=False),
+        sa.Column("content_sha256", sa.String(length=64), nullable=False),
+        sa.Column("source_sha256", sa.String(length=64), nullable=False),
+        sa.Column("plan_hash", sa.String(length=64), nullable=False),
+        sa.Column("archive", sa.Text(), nullable=True),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("provider", sa.String(length=32), nullable=False),
+        sa.Column("audience", sa.Integer(), nullable=False),
+        sa.Column("excluded", sa.Text(), nullable=False),
+        sa.Column("batches", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=True),
+        sa.Column("frozen_at", sa.BigInteger(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=True),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_campaigns"),
+        sa.UniqueConstraint("key", name="uq_campaigns_key"),
+        sa.UniqueConstraint("pid", name="uq_campaigns_pid"),
+    )
+    op.create_index("ix_campaigns_source_sha256", "campaigns", ["source_sha256"])
+
+    op.create_table(
+        "consent_events",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("subscriber_pid", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("method", sa.String(length=16), nullable=False),
+        sa.Column("form", sa.String(length=64), nullable=False),
+        sa.Column("wording_sha256", sa.String(length=64), nullable=False),
+        sa.Column("topics", sa.Text(), nullable=False),
+        sa.Column("magnet", sa.String(length=64), nullable=False),
+        sa.Column("source", sa.String(length=200), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_consent_events"),
+    )
+    op.create_index("ix_consent_events_subscriber_pid", "consent_events", ["subscriber_pid"])
+
+    op.create_table(
+        "deliveries",
+        sa.Column("campaign_id", ID, nullable=False),
+        sa.Column("subscriber_id", ID, nullable=False),
+        sa.Column("batch", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=True),
+        sa.Column("reason", sa.String(length=200), nullable=True),
+        sa.Column("provider_id", sa.String(length=255), nullable=True),
+        sa.PrimaryKeyConstraint("campaign_id", "subscriber_id", name="pk_deliveries"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "events",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("provider", sa.String(length=32), nullable=False),
+        sa.Column("event_key", sa.String(length=255), nullable=False),
+        sa.Column("type", sa.String(length=16), nullable=False),
+        sa.Column("subscriber_id", ID, nullable=True),
+        sa.Column("campaign_id", ID, nullable=True),
+        sa.Column("permanent", sa.Boolean(), nullable=True),
+        sa.Column("reason", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("message_id", sa.String(length=255), nullable=True),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.Column("processed_at", sa.BigInteger(), nullable=True),
+        sa.Column("raw", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_events"),
+        sa.UniqueConstraint("provider", "event_key", name="uq_events_provider_event_key"),
+    )
+    op.create_table(
+        "hits",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("key", sa.String(length=96), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_hits"),
+    )
+    op.create_index("ix_hits_key_at", "hits", ["key", "at"])
+
+    op.create_table(
+        "limits",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("tat", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_limits"),
+    )
+    op.create_table(
+        "meta",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_meta"),
+    )
+    op.create_table(
+        "subscribers",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("pid", sa.String(length=32), nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=False),
+        sa.Column("email_key", sa.String(length=254), nullable=False),
+        sa.Column("address_hmac", sa.String(length=64), nullable=False),
+        sa.Column("first_name", sa.String(length=200), server_default="", nullable=False),
+        sa.Column("last_name", sa.String(length=200), server_default="", nullable=False),
+        sa.Column("lang", sa.String(length=35), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("gen", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("unsubscribe_token", sa.String(length=32), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.Column("confirmed_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_subscribers"),
+        sa.UniqueConstraint("address_hmac", name="uq_subscribers_address_hmac"),
+        sa.UniqueConstraint("email_key", name="uq_subscribers_email_key"),
+        sa.UniqueConstraint("pid", name="uq_subscribers_pid"),
+    )
+    op.create_table(
+        "suppressions",
+        sa.Column("address_hmac", sa.String(length=64), nullable=False),
+        sa.Column("reason", sa.String(length=16), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("address_hmac", name="pk_suppressions"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "unsubscribe_links",
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("address_hmac", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("token_hash", name="pk_unsubscribe_links"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "wordings",
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("locale", sa.String(length=35), nullable=False),
+        sa.Column("first_used", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("sha256", name="pk_wordings"),
+    )
+    op.create_table(
+        "batches",
+        sa.Column("campaign_id", ID, nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("variant", sa.String(length=64), nullable=False),
+        sa.Column("lo", ID, nullable=False),
+        sa.Column("hi", ID, nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("unknown", sa.Boolean(), server_default="0", nullable=False),
+        sa.Column("owner", sa.String(length=64), nullable=True),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column("claimed_at", sa.BigInteger(), nullable=True),
+        sa.Column("not_before", sa.BigInteger(), nullable=True),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("payload_sha256", sa.String(length=64), nullable=True),
+        sa.Column("provider_ref", sa.String(length=255), nullable=True),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["campaign_id"], ["campaigns.id"], name="fk_batches_campaign_id_campaigns"),
+        sa.PrimaryKeyConstraint("campaign_id", "n", name="pk_batches"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "emails",
+        sa.Column("campaign_id", ID, nullable=False),
+        sa.Column("variant", sa.String(length=64), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["campaign_id"], ["campaigns.id"], name="fk_emails_campaign_id_campaigns"),
+        sa.PrimaryKeyConstraint("campaign_id", "variant", name="pk_emails"),
+    )
+    op.create_table(
+        "grants",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("subscriber_id", ID, nullable=False),
+        sa.Column("magnet", sa.String(length=64), nullable=False),
+        sa.Column("granted_at", sa.BigInteger(), nullable=False),
+        sa.Column("downloads", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("downloaded_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscribers.id"], name="fk_grants_subscriber_id_subscribers", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_grants"),
+        sa.UniqueConstraint("subscriber_id", "magnet", name="uq_grants_subscriber_id_magnet"),
+    )
+    op.create_table(
+        "mail_queue",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("key", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("subscriber_id", ID, nullable=False),
+        sa.Column("signup_id", ID, nullable=True),
+        sa.Column("magnet", sa.String(length=64), server_default="", nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("owner", sa.String(length=64), nullable=True),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("done_at", sa.BigInteger(), nullable=True),
+        sa.Column("provider", sa.String(length=32), nullable=True),
+        sa.Column("message_id", sa.String(length=255), nullable=True),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscribers.id"], name="fk_mail_queue_subscriber_id_subscribers", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_mail_queue"),
+        sa.UniqueConstraint("key", name="uq_mail_queue_key"),
+    )
+    op.create_index("ix_mail_queue_state_due_at", "mail_queue", ["state", "due_at"])
+    op.create_index("ix_mail_queue_subscriber_id", "mail_queue", ["subscriber_id"])
+
+    op.create_table(
+        "signups",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("subscriber_id", ID, nullable=False),
+        sa.Column("gen", sa.Integer(), nullable=False),
+        sa.Column("form", sa.String(length=64), nullable=False),
+        sa.Column("magnet", sa.String(length=64), nullable=False),
+        sa.Column("topics", sa.Text(), nullable=False),
+        sa.Column("lang", sa.String(length=35), nullable=False),
+        sa.Column("wording_sha256", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("confirmed_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscribers.id"], name="fk_signups_subscriber_id_subscribers", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_signups"),
+    )
+    op.create_index("ix_signups_subscriber_id", "signups", ["subscriber_id"])
+
+    op.create_table(
+        "subscriber_topics",
+        sa.Column("topic", sa.String(length=64), nullable=False),
+        sa.Column("subscriber_id", ID, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscribers.id"],
+            name="fk_subscriber_topics_subscriber_id_subscribers",
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("topic", "subscriber_id", name="pk_subscriber_topics"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_subscriber_topics_subscriber_id", "subscriber_topics", ["subscriber_id"])

@@ -1,0 +1,299 @@
+"""The tables. Migrations make them (`migrations/`); a test holds the two together.
+
+    front door   subscribers, subscriber_topics, signups, grants, consent_events, wordings,
+                 suppressions, unsubscribe_links, mail_queue, hits
+    press        campaigns, emails, batches, deliveries
+    both         events, limits, meta
+
+`deliveries` is written once, at the freeze, and its primary key is "nobody twice". State lives on the
+batch; only exceptions touch a delivery's row (NULL state = as its batch).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeDecorator
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment, stored as milliseconds since 1970 UTC: the same number in every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        """To the database."""
+        return None if value is None else round(value.timestamp() * 1000)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """From the database, in UTC."""
+        return None if value is None else datetime.fromtimestamp(value / 1000, tz=UTC)
+
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+"""A row id; SQLite only counts up by itself when the type is exactly INTEGER."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+subscribers = Table(
+    "subscribers",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("pid", String(32), nullable=False, unique=True),
+    Column("email", String(254), nullable=False),
+    Column("email_key", String(254), nullable=False, unique=True),
+    Column("address_hmac", String(64), nullable=False, unique=True),
+    Column("first_name", String(200), nullable=False, server_default=""),
+    Column("last_name", String(200), nullable=False, server_default=""),
+    Column("lang", String(35), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("gen", Integer, nullable=False, server_default="0"),
+    Column("unsubscribe_token", String(32), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("confirmed_at", Instant),
+)
+
+subscriber_topics = Table(
+    "subscriber_topics",
+    metadata,
+    Column("topic", String(64), nullable=False),
+    Column("subscriber_id", Id, ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False),
+    PrimaryKeyConstraint("topic", "subscriber_id"),
+    Index(None, "subscriber_id"),
+    sqlite_with_rowid=False,
+)
+
+signups = Table(
+    "signups",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("subscriber_id", Id, ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False),
+    Column("gen", Integer, nullable=False),
+    Column("form", String(64), nullable=False),
+    Column("magnet", String(64), nullable=False),
+    Column("topics", Text, nullable=False),
+    Column("lang", String(35), nullable=False),
+    Column("wording_sha256", String(64), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("confirmed_at", Instant),
+    Index(None, "subscriber_id"),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("subscriber_id", Id, ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False),
+    Column("magnet", String(64), nullable=False),
+    Column("granted_at", Instant, nullable=False),
+    Column("downloads", Integer, nullable=False, server_default="0"),
+    Column("downloaded_at", Instant),
+    UniqueConstraint("subscriber_id", "magnet"),
+)
+
+consent_events = Table(
+    "consent_events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("subscriber_pid", String(32), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("method", String(16), nullable=False),
+    Column("form", String(64), nullable=False),
+    Column("wording_sha256", String(64), nullable=False),
+    Column("topics", Text, nullable=False),
+    Column("magnet", String(64), nullable=False),
+    Column("source", String(200), nullable=False),
+    Column("note", Text, nullable=False),
+    Index(None, "subscriber_pid"),
+)
+
+wordings = Table(
+    "wordings",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("locale", String(35), nullable=False),
+    Column("first_used", Instant, nullable=False),
+)
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("address_hmac", String(64), primary_key=True),
+    Column("reason", String(16), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
+    sqlite_with_rowid=False,
+)
+
+unsubscribe_links = Table(
+    "unsubscribe_links",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("address_hmac", String(64), nullable=False),
+    sqlite_with_rowid=False,
+)
+
+mail_queue = Table(
+    "mail_queue",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", String(32), nullable=False, unique=True),
+    Column("kind", String(16), nullable=False),
+    Column("subscriber_id", Id, ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False),
+    Column("signup_id", Id),
+    Column("magnet", String(64), nullable=False, server_default=""),
+    Column("state", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("owner", String(64)),
+    Column("lease_until", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("done_at", Instant),
+    Column("provider", String(32)),
+    Column("message_id", String(255)),
+    Column("note", Text, nullable=False, server_default=""),
+    Index(None, "state", "due_at"),
+    Index(None, "subscriber_id"),
+)
+
+hits = Table(
+    "hits",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", String(96), nullable=False),
+    Column("at", Instant, nullable=False),
+    Index(None, "key", "at"),
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("pid", String(32), nullable=False, unique=True),
+    Column("key", String(100), nullable=False, unique=True),
+    Column("subject", Text, nullable=False),
+    Column("segments", Text, nullable=False),
+    Column("topics", Text, nullable=False),
+    Column("content_sha256", String(64), nullable=False),
+    Column("source_sha256", String(64), nullable=False, index=True),
+    Column("plan_hash", String(64), nullable=False),
+    Column("archive", Text),
+    Column("state", String(16), nullable=False),
+    Column("provider", String(32), nullable=False),
+    Column("audience", Integer, nullable=False),
+    Column("excluded", Text, nullable=False),
+    Column("batches", Integer, nullable=False),
+    Column("due_at", Instant),
+    Column("frozen_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("finished_at", Instant),
+    Column("note", Text, nullable=False, server_default=""),
+)
+
+emails = Table(
+    "emails",
+    metadata,
+    Column("campaign_id", Id, ForeignKey("campaigns.id"), nullable=False),
+    Column("variant", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("body", Text, nullable=False),
+    PrimaryKeyConstraint("campaign_id", "variant"),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("campaign_id", Id, ForeignKey("campaigns.id"), nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("variant", String(64), nullable=False),
+    Column("lo", Id, nullable=False),
+    Column("hi", Id, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("unknown", Boolean, nullable=False, server_default="0"),  # ever sent with the answer lost: never split
+    Column("owner", String(64)),
+    Column("lease_until", Instant),
+    Column("claimed_at", Instant),
+    Column("not_before", Instant),
+    Column("key", String(64), nullable=False),
+    Column("payload_sha256", String(64)),
+    Column("provider_ref", String(255)),
+    Column("note", Text, nullable=False, server_default=""),
+    PrimaryKeyConstraint("campaign_id", "n"),
+    sqlite_with_rowid=False,
+)
+
+deliveries = Table(  # no foreign keys and no trigger: a million rows are written in one statement
+    "deliveries",
+    metadata,
+    Column("campaign_id", Id, nullable=False),
+    Column("subscriber_id", Id, nullable=False),
+    Column("batch", Integer, nullable=False),
+    Column("state", String(16)),
+    Column("reason", String(200)),
+    Column("provider_id", String(255)),
+    PrimaryKeyConstraint("campaign_id", "subscriber_id"),
+    sqlite_with_rowid=False,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("provider", String(32), nullable=False),
+    Column("event_key", String(255), nullable=False),
+    Column("type", String(16), nullable=False),
+    Column("subscriber_id", Id),
+    Column("campaign_id", Id),
+    Column("permanent", Boolean),
+    Column("reason", String(32), nullable=False, server_default=""),
+    Column("message_id", String(255)),
+    Column("at", Instant, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("processed_at", Instant),
+    Column("raw", Text),
+    UniqueConstraint("provider", "event_key"),
+)
+
+limits = Table(
+    "limits",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("tat", Float, nullable=False),
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
