@@ -57,7 +57,7 @@ def line(inside: Iterable[blocks.Inline], dress: Dress) -> Stream:
         yield from _one(part, dress)
 
 
-def _one(part: blocks.Inline, dress: Dress) -> Stream:  # noqa: C901 -- one case for each inline
+def _one(part: blocks.Inline, dress: Dress) -> Stream:
     match part:
         case blocks.Words(words):
             yield text(words)

@@ -20,6 +20,14 @@ class HeroImage:
 
 
 @dataclass(frozen=True)
+class Ignored:
+    """A warning the editor has looked at and wants silenced, with the reason."""
+
+    code: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Issue:
     """One edition, as written. `slug` is its key for ever; `problems` is what reading found.
 
@@ -49,7 +57,12 @@ class Issue:
     author: tuple[str, ...] = ()
     image: HeroImage | None = None
     magnet: str = ""
+    feedback: bool = False
+    theme: str = ""
+    plain: str = ""  # the text part, when written by hand
+    ignore: tuple[Ignored, ...] = ()
     problems: tuple[Problem, ...] = field(default_factory=tuple)
+    source: str = field(default="", repr=False)  # the file's text, for places and lines in messages
 
     @property
     def key(self) -> str:

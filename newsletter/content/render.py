@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-from newsletter.content import blocks, facts, headers, mjml, rows, templates, theme
+from newsletter.content import blocks, facts, headers, merge, mjml, rows, templates, theme
 from newsletter.content import text as plain
 from newsletter.content.blocks import Block, Picture
 from newsletter.content.inline import Stream, attribute, pieces, text, together_text
@@ -39,9 +39,9 @@ def render(issue: Issue, publication: Publication, *, root: Path, base_url: str,
     vocabulary = words(issue.lang, root)
     look = dressed(publication, root=root, base_url=base, lang=issue.lang, dir=issue.dir)
     slots = {
-        **head(issue.subject, issue.preheader, look),
+        **head(issue.subject, issue.preheader, look, publication.fields),
         "masthead": pieces(masthead(publication.name, look, _facts(issue, vocabulary))),
-        "body": pieces(_body(issue, look)),
+        "body": pieces(_body(issue, look, publication.fields)),
         "footer": pieces(_footer(issue, publication, look, vocabulary, base)),
     }
     shell = mjml.skeleton(
@@ -51,7 +51,7 @@ def render(issue: Issue, publication: Publication, *, root: Path, base_url: str,
     return Email(
         sender=Mailbox(sender.name, sender.email),
         reply_to=_reply_to(issue, sender),
-        subject=merged(issue.subject, Escape.HEADER),
+        subject=merged(issue.subject, publication.fields, Escape.HEADER),
         html=pieces(shell.fill(slots, needed=NEEDED)),
         text=plain.letter(issue, publication, base_url=base, archive_url=archive_url(issue, base)),
         headers=headers.of_list(publication.name, base),
@@ -102,7 +102,7 @@ FILLER = "&#8199;&#65279;&#847; "
 LONGEST = 150
 
 
-def head(subject: str, preheader: str, look: Look) -> dict[str, Pieces]:
+def head(subject: str, preheader: str, look: Look, fields: Mapping[str, str]) -> dict[str, Pieces]:
     """What stands before the body: title, description, and the line an inbox shows beside the subject.
 
     The preheader is hidden, in the body's own colour (white on white is counted as spam), and padded so
@@ -115,12 +115,12 @@ def head(subject: str, preheader: str, look: Look) -> dict[str, Pieces]:
         f"mso-hide:all;color:{colour}"
     )
     return {
-        "subject": merged(subject, Escape.ATTRIBUTE),  # the compiler repeats it in an aria-label
-        "description": merged(preheader, Escape.ATTRIBUTE),
+        "subject": merged(subject, fields, Escape.ATTRIBUTE),  # the compiler repeats it in an aria-label
+        "description": merged(preheader, fields, Escape.ATTRIBUTE),
         "preheader": pieces(
             (
                 f'<div style="{hidden}">',
-                *merged(preheader, Escape.TEXT),
+                *merged(preheader, fields, Escape.TEXT),
                 f'</div><div aria-hidden="true" style="{hidden}">{filler}</div>',
             )
         ),
@@ -140,8 +140,8 @@ def _facts(issue: Issue, vocabulary: Mapping[str, str]) -> tuple[str, ...]:
     return facts.of_issue(issue, plain.minutes(issue.body), vocabulary)
 
 
-def _body(issue: Issue, look: Look) -> Stream:
-    words_of_title = merged(together_text(issue.title), Escape.TEXT)
+def _body(issue: Issue, look: Look, fields: Mapping[str, str]) -> Stream:
+    words_of_title = merged(together_text(issue.title), fields, Escape.TEXT)
     yield from rows.row(look, rows.title(words_of_title, look), above=32)
     yield from rows.rows(body_of(issue), look, above=24)
 
@@ -218,23 +218,11 @@ def link(look: Look, url: str, shown: str) -> str:
 
 # --- merge tags in front matter, headers -----------------------------------------------------------
 
-TAG = re.compile(r'\{\{\s*([a-z_][a-z0-9_]*)\s*,\s*"([^"]*)"\s*\}\}')
 
-
-def merged(words_: str, escape: Escape) -> Pieces:
-    """A line of front matter as pieces: literals escaped for their place, `{{ field, "fallback" }}` as sites."""
+def merged(words_: str, fields: Mapping[str, str], escape: Escape) -> Pieces:
+    """A line of front matter as pieces: literals escaped for their place, merge tags as sites."""
     literal = {Escape.TEXT: text, Escape.ATTRIBUTE: attribute}.get(escape, str)
-    parts = TAG.split(words_)  # literal, field, fallback, literal, ...
-    return pieces(
-        piece
-        for at in range(0, len(parts), 3)
-        for piece in (literal(parts[at]), *(_site(parts, at, escape)))
-        if piece != ""
-    )
-
-
-def _site(parts: list[str], at: int, escape: Escape) -> tuple[Site, ...]:
-    return (Site(parts[at + 1], parts[at + 2], escape),) if at + 2 < len(parts) else ()
+    return pieces(literal(piece) if isinstance(piece, str) else piece for piece in merge.pieces(words_, fields, escape))
 
 
 def _reply_to(issue: Issue, sender: Sender) -> Mailbox | None:

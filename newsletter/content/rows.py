@@ -186,7 +186,7 @@ def _listing(listing: blocks.Listing, look: Look, above: int) -> Stream:
     tag = "ol" if listing.ordered else "ul"
     start = f' start="{listing.start}"' if listing.ordered and listing.start != 1 else ""
     indent = look.theme.steps.indent
-    sides = f"0 {indent}px 0 0" if look.start == "right" else f"0 0 0 {indent}px"
+    sides = f"{indent}px 0 0" if look.start == "right" else f"0 0 {indent}px"
     yield f'<{tag}{start} style="margin:{above}px {sides};padding:0">'
     for number, item in enumerate(listing.items):
         yield f'<li style="margin:{look.theme.steps.item if number else 0}px 0 0">'
@@ -206,7 +206,7 @@ def _item(item: tuple[Block, ...], look: Look) -> Stream:
 
 def _quote(quote: blocks.Quote, look: Look, above: int) -> Stream:
     indent = look.theme.steps.indent
-    sides = f"0 {indent}px 0 0" if look.start == "right" else f"0 0 0 {indent}px"
+    sides = f"{indent}px 0 0" if look.start == "right" else f"0 0 {indent}px"
     yield f'<blockquote style="margin:{above}px {sides};padding:0">'
     yield f'<div style="font-style:italic;{look.voice("quote")}">'
     yield from flow(quote.inside, look)
@@ -318,7 +318,7 @@ def _code(code: blocks.CodeBlock, look: Look, above: int) -> Stream:
 def _table(table: blocks.Table, look: Look, above: int) -> Stream:
     light = look.theme.light
     yield (
-        f'<table class="ink sans" border="0" cellpadding="0" cellspacing="0" width="100%" style="margin:{above}px 0 0;'
+        f'<table class="ink sans" width="100%" style="margin:{above}px 0 0;border-collapse:collapse;'
         f"color:{light.ink};font-family:{look.theme.fonts.sans};{look.voice('label')};"
         'font-variant-numeric:tabular-nums">'
     )

@@ -150,7 +150,9 @@ def header(name: str, text: str) -> bytes:
     if not value:
         return b"Subject: \r\n" if name == "Subject" else b""
     room = _room(name)
-    named = _NAMED.fullmatch(value) if name.lower() == "list-id" else None
+    if name.startswith("List-"):
+        value = " ".join(_linked(word) for word in value.split(" "))
+    named = _NAMED.fullmatch(value) if name == "List-Id" else None
     if named:  # RFC 2919: a phrase, then the list's own name in angle brackets
         return _folded(name, [*_phrase(_unquoted(named[1]), room), *_words(named[2], room)])
     if len(name) + len(value) < LINE - 1 and value.isascii() and "=?" not in value:
@@ -213,7 +215,7 @@ def _words(value: str, room: int) -> list[str]:
     words: list[str] = []
     if len(value) <= _WORD and not _must_encode(value):
         return value.split(" ")
-    for encode, run in groupby((_linked(word) for word in value.split(" ")), key=_must_encode):
+    for encode, run in groupby(value.split(" "), key=_must_encode):
         block = list(run)
         words += _encoded_words(" ".join(block), room) if encode else block
     return words
@@ -323,7 +325,7 @@ def _quoted_line(line: bytes) -> bytes:
 
 def _layout(email: Email, boundary: str) -> list[bytes | Site]:
     """Everything after the header's changing lines: MIME headers, both bodies, the boundaries."""
-    opening = f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'
+    opening = f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n'
     return [
         opening.encode("ascii") + _part_head("plain", boundary),
         *_body(email.text),

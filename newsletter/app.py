@@ -1,0 +1,151 @@
+"""The one place where things are built: a folder and an environment become a `Desk`.
+
+In: the publication's folder, an environment. Out: settings, and what the flows work with.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Self
+
+from newsletter import settings as settings_
+from newsletter.core.links import Links
+from newsletter.errors import ConfigurationError
+from newsletter.flows.desk import Desk
+from newsletter.ports import Provider
+from newsletter.providers.outbox import Outbox
+from newsletter.providers.smtp import Smtp
+from newsletter.settings import Settings
+from newsletter.store import SqlStore, open_store
+
+_FINGERPRINT = "suppression_key"
+_KEY_BYTES = 32
+
+
+@dataclass(frozen=True)
+class App:
+    """A publication, opened. Closes its store at the end of a `with` block."""
+
+    settings: Settings
+    desk: Desk
+    store: SqlStore
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.store.close()
+
+
+def open_app(root: Path, environ: Mapping[str, str], *, provider: str = "") -> App:
+    """Build everything for a publication.
+
+    In: `provider` overrides the setting. Raises: SettingsError, SchemaError, ConfigurationError.
+    """
+    found = settings_.load(root, environ)
+    store = open_store(database_url(found, root), threads=found.send.threads)
+    try:
+        return App(found, make_desk(found, root, store, provider=provider), store)
+    except BaseException:
+        store.close()
+        raise
+
+
+def make_desk(found: Settings, root: Path, store: SqlStore, *, provider: str = "") -> Desk:
+    """The desk of a publication on a store that is open."""
+    chosen = make_provider(provider or found.provider, found, root)
+    other = found.transactional.provider
+    suppression_key = _suppression_key(found, root, store)
+    return Desk(
+        root=root,
+        publication=found.publication(),
+        store=store,
+        provider=chosen,
+        transactional=make_provider(other, found, root) if other and other != chosen.name else chosen,
+        links=Links(found.base_url.rstrip("/"), _secret_keys(found, root)),
+        suppression_key=suppression_key,
+        now=lambda: datetime.now(UTC),
+        entropy=secrets.token_bytes,
+        pace=found.send.pace(),
+        notes=settings_.not_yet(found),
+    )
+
+
+def database_url(found: Settings, root: Path) -> str:
+    """The database's address; a relative SQLite path is from the publication's folder."""
+    url = found.database_url.get_secret_value()
+    prefix = "sqlite:///"
+    if url.startswith(prefix) and not url.startswith(prefix + "/") and url != prefix + ":memory:":
+        return prefix + str((root / url.removeprefix(prefix)).resolve())
+    return url
+
+
+def _outbox(found: Settings, root: Path) -> Provider:
+    return Outbox(path=root / found.outbox.path)
+
+
+def _smtp(found: Settings, _root: Path) -> Provider:
+    return Smtp(
+        host=found.smtp.host,
+        port=found.smtp.port,
+        username=found.smtp.username,
+        password=found.smtp.password.get_secret_value(),
+        security=found.smtp.security,
+    )
+
+
+PROVIDERS: dict[str, Callable[[Settings, Path], Provider]] = {"outbox": _outbox, "smtp": _smtp}
+"""How each provider is built from the settings."""
+
+
+def make_provider(name: str, found: Settings, root: Path) -> Provider:
+    """A provider by its name. Raises: ConfigurationError for a name there is none of."""
+    if name not in PROVIDERS:
+        raise ConfigurationError(f'There is no provider "{name}".', f"Choose one of: {', '.join(PROVIDERS)}.")
+    return PROVIDERS[name](found, root)
+
+
+def _secret_keys(found: Settings, root: Path) -> tuple[str, ...]:
+    given = tuple(key.get_secret_value() for key in found.secret_keys)
+    return given or (_made_once(root / "var/secret.key", "NEWSLETTER_SECRET_KEYS", found.base_url),)
+
+
+def _suppression_key(found: Settings, root: Path, store: SqlStore) -> bytes:
+    """The key of addresses that left, compared with the fingerprint in the database.
+
+    Raises: ConfigurationError when it is another key: every suppression would be lost to us.
+    """
+    given = found.suppression_key.get_secret_value()
+    key = (given or _made_once(root / "var/suppression.key", "NEWSLETTER_SUPPRESSION_KEY", found.base_url)).encode()
+    fingerprint = sha256(b"newsletter.suppression:" + key).hexdigest()
+    with store.begin() as tx:
+        known = tx.facts.get(_FINGERPRINT)
+        if known is None:
+            tx.facts.set(_FINGERPRINT, fingerprint)
+    if known not in {None, fingerprint}:
+        raise ConfigurationError(
+            "The suppression key is not the one this database was made with, so nobody who left would be known.",
+            "Set NEWSLETTER_SUPPRESSION_KEY to the first key again (it is part of every backup).",
+        )
+    return key
+
+
+def _made_once(path: Path, variable: str, base_url: str) -> str:
+    """A key for development, made at the first start and kept."""
+    try:
+        return path.read_text("ascii").strip()
+    except FileNotFoundError:
+        pass
+    key = secrets.token_urlsafe(_KEY_BYTES)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600, exist_ok=True)
+    path.write_text(key + "\n", "ascii")
+    where = "" if "://localhost" in base_url or "://127.0.0.1" in base_url else " Keep it with every backup."
+    sys.stderr.write(f"note: made {path.name} once for this folder; set {variable} in production.{where}\n")
+    return key

@@ -1,0 +1,22 @@
+"""How fast, how much at once, how long to wait, when to refuse: the `send` settings as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Times in seconds unless they are timedeltas; None = no limit, or the provider's own."""
+
+    threads: int = 8
+    batch_size: int | None = None
+    rate: float | None = None  # messages per second, shared by all workers
+    timeout: float = 30.0
+    lease: timedelta = timedelta(seconds=120)
+    settle: float | None = None
+    max_recipients: int | None = None
+    max_lateness: timedelta = timedelta(hours=12)
+    max_growth: float = 0.2
+    approval: str = "none"

@@ -1,0 +1,37 @@
+"""What every flow works with, built once in `app.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from newsletter.core import address
+from newsletter.core.address import Address
+from newsletter.core.ids import Entropy
+from newsletter.core.links import Links
+from newsletter.core.pace import Pace
+from newsletter.core.publication import Publication
+from newsletter.ports import Provider, Store
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The publication, its store, its providers, and the three things a test wants to hold still."""
+
+    root: Path
+    publication: Publication
+    store: Store
+    provider: Provider  # for campaigns
+    transactional: Provider  # for the front door's mail
+    links: Links
+    suppression_key: bytes = field(repr=False)
+    now: Callable[[], datetime]
+    entropy: Entropy
+    pace: Pace
+    notes: tuple[str, ...] = ()  # what a plan should say about the settings
+
+    def hmac(self, who: Address) -> str:
+        """The fingerprint of an address under the suppression key."""
+        return address.fingerprint(who, self.suppression_key)

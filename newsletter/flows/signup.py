@@ -1,0 +1,277 @@
+"""The front door: a visitor asks, the mailbox confirms, a subscriber is made.
+
+In: what was typed, or a link. Out: what the page may show. Touches subscribers, signups, consent, grants
+and the mail queue, each step in one transaction. The answer to a signup tells nothing: it depends on the
+form alone, and all that differs happens in the mail (promise 6).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from newsletter.content.words import words
+from newsletter.core import address, ids
+from newsletter.core.address import Address
+from newsletter.core.consent import (
+    ENDED_BY_CONSENT,
+    Change,
+    Evidence,
+    Kind,
+    Mail,
+    Newcomer,
+    Reason,
+    Signup,
+    State,
+    Step,
+    Subscriber,
+    step,
+)
+from newsletter.core.links import Purpose
+from newsletter.errors import LinkExpired, LinkRefused, NotFound
+from newsletter.flows.desk import Desk
+from newsletter.ports import Transaction
+
+_GAP, _DAY, _WEEK = timedelta(minutes=10), timedelta(hours=24), timedelta(days=7)
+CAPS = ((_GAP, 1), (_DAY, 3), (_WEEK, 6))
+"""At most so many mails to one address within so long: nobody can be bombed through our form."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a visitor sent."""
+
+    email: str
+    form: str = ""
+    magnet: str = ""
+    letter: bool = False
+    lang: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a confirm link is about: shown by GET, which changes nothing."""
+
+    magnet: str
+    topics: tuple[str, ...]
+    lang: str
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """What the page shows after the one click."""
+
+    magnet: str
+    topics: tuple[str, ...]
+    download_url: str | None
+    lang: str
+
+
+def wording(form_key: str, desk: Desk, lang: str) -> str:
+    """The very text a visitor agrees to with this form: promise, box, sender, how to stop."""
+    form = desk.publication.form(form_key)
+    say = words(lang, desk.root)
+    topics = ", ".join(desk.publication.topic_name(topic) for topic in form.topics)
+    lines = [
+        form.wording or say["signup.wording"].format(name=desk.publication.name),
+        say["signup.box"].format(topics=topics, name=desk.publication.name),
+        say["signup.stop"],
+        f"{desk.publication.name}, {desk.publication.footer.address}",
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+def signup(asked: Request, desk: Desk) -> None:
+    """Take a signup: one transaction holds the subscriber, the evidence and the mail that waits.
+
+    Raises: AddressRefused for what is no address; NotFound for a form or magnet that does not exist.
+    """
+    who = address.parse(asked.email)
+    form_key = asked.form or desk.publication.default_form
+    try:
+        form = desk.publication.form(form_key)
+    except KeyError:
+        raise NotFound("There is no such form.", "Open the signup page again.") from None
+    magnet = asked.magnet or form.magnet
+    if magnet and magnet not in desk.publication.magnets:
+        raise NotFound("There is no such free resource.", "See the list of free resources.")
+    lang = asked.lang or desk.publication.language
+    text = wording(form_key, desk, lang)
+    topics = form.topics if asked.letter or not magnet else ()
+    now = desk.now()
+    with desk.store.begin() as tx:
+        subscriber, known = _find_or_add(tx, who, lang, desk, now)
+        if subscriber is None:
+            return
+        taken = step(known, Change.SIGNUP)
+        if taken.record is None:
+            return
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        tx.audience.keep_wording(digest, text, lang, now)
+        signup_id = tx.audience.add_signup(
+            subscriber, form=form_key, magnet=magnet, topics=topics, lang=lang, wording=digest, now=now
+        )
+        tx.audience.record(
+            [
+                Evidence(
+                    subscriber.pid,
+                    taken.record,
+                    now,
+                    method="form",
+                    form=form_key,
+                    wording=digest,
+                    topics=topics,
+                    magnet=magnet,
+                )
+            ]
+        )
+        _mail(tx, subscriber, taken, signup_id, magnet, desk, now)
+
+
+def _find_or_add(
+    tx: Transaction, who: Address, lang: str, desk: Desk, now: datetime
+) -> tuple[Subscriber | None, State | None]:
+    """The subscriber of an address, made when there is none; None when it must not be written to."""
+    hmac = desk.hmac(who)
+    reason = tx.audience.suppression(hmac)
+    if reason is not None and reason not in ENDED_BY_CONSENT:
+        return None, None
+    subscriber = tx.audience.by_hmac(hmac)
+    if subscriber is not None:
+        return subscriber, subscriber.state
+    tx.audience.add([newcomer(who, State.PENDING, lang, desk)], now)
+    return tx.audience.by_hmac(hmac), None
+
+
+def newcomer(who: Address, state: State, lang: str, desk: Desk, first_name: str = "", last_name: str = "") -> Newcomer:
+    """A subscriber about to be added, with ids and credential of their own."""
+    return Newcomer(
+        email=who.typed,
+        key=who.key,
+        hmac=desk.hmac(who),
+        pid=ids.pid(desk.entropy),
+        unsubscribe_token=ids.credential(desk.entropy),
+        state=state,
+        lang=lang,
+        first_name=first_name,
+        last_name=last_name,
+    )
+
+
+def _mail(
+    tx: Transaction, subscriber: Subscriber, taken: Step, signup_id: int, magnet: str, desk: Desk, now: datetime
+) -> None:
+    """Let the step's mail wait, within the caps of the address."""
+    counter = f"mail:{subscriber.pid}"
+    if taken.mail is None or any(tx.audience.hits(counter, now - span) >= most for span, most in CAPS):
+        return
+    tx.audience.hit(counter, now)
+    tx.queue.enqueue(
+        taken.mail, key=ids.pid(desk.entropy), subscriber_id=subscriber.id, signup_id=signup_id, magnet=magnet, now=now
+    )
+
+
+def look(token: str, desk: Desk) -> Asked:
+    """What a confirm link is about. Changes nothing (promise 5).
+
+    Raises: LinkRefused, LinkExpired.
+    """
+    with desk.store.read() as tx:
+        asked, _ = _read(tx, token, desk)
+    return Asked(asked.magnet, asked.topics, asked.lang)
+
+
+def confirm(token: str, desk: Desk) -> Confirmed:
+    """The one click: pending becomes active, with evidence; the magnet is granted and its mail waits.
+
+    Pressed again: the same answer, no second event and no second mail.
+    Raises: LinkRefused when the link is not ours or consent was withdrawn after it was made; LinkExpired.
+    """
+    now = desk.now()
+    with desk.store.begin() as tx:
+        asked, subscriber = _read(tx, token, desk)
+        taken = step(subscriber.state, Change.CONFIRM)
+        grant_id = tx.audience.grant(subscriber.id, asked.magnet, now) if asked.magnet else None
+        if asked.confirmed_at is None:
+            _lift(tx, subscriber, desk)
+            tx.audience.move(subscriber.id, taken.state, now)
+            tx.audience.give_topics(subscriber.id, asked.topics)
+            tx.audience.confirm_signup(asked.id, now)
+            tx.audience.record(
+                [
+                    Evidence(
+                        subscriber.pid,
+                        Kind.CONFIRM,
+                        now,
+                        method="page",
+                        form=asked.form,
+                        topics=asked.topics,
+                        magnet=asked.magnet,
+                    )
+                ]
+            )
+            if asked.magnet and taken.mail:
+                tx.queue.enqueue(
+                    Mail.WORKBOOK,
+                    key=ids.pid(desk.entropy),
+                    subscriber_id=subscriber.id,
+                    signup_id=asked.id,
+                    magnet=asked.magnet,
+                    now=now,
+                )
+    elsewhere = desk.publication.magnets[asked.magnet].url if asked.magnet in desk.publication.magnets else ""
+    url = elsewhere or (desk.links.download(grant_id, now) if grant_id is not None else None)
+    return Confirmed(asked.magnet, asked.topics, url, asked.lang)
+
+
+def refuse(token: str, desk: Desk) -> None:
+    """Take a "That was not me": a pending address becomes unsubscribed, and no further confirm mail goes.
+
+    Whoever is a subscriber already stays one: a stranger's use of the form changes nothing for them.
+    Raises: LinkRefused, LinkExpired.
+    """
+    now = desk.now()
+    with desk.store.begin() as tx:
+        _, subscriber = _read(tx, token, desk)
+        if subscriber.state is State.PENDING:
+            withdraw(tx, subscriber, desk, now, method="page", form="not me")
+
+
+def withdraw(
+    tx: Transaction, subscriber: Subscriber, desk: Desk, now: datetime, *, method: str, form: str = ""
+) -> None:
+    """Leave: the state, the evidence and the suppression, in the caller's transaction. Again is no event."""
+    taken = step(subscriber.state, Change.UNSUBSCRIBE)
+    if taken.record is None:
+        return
+    tx.audience.move(subscriber.id, taken.state, now, ends_links=taken.ends_links)
+    tx.audience.drop_topics(subscriber.id)
+    tx.audience.suppress(desk.hmac(address.parse(subscriber.email)), Reason.UNSUBSCRIBED, now)
+    tx.audience.record(
+        [Evidence(subscriber.pid, taken.record, now, method=method, form=form, topics=subscriber.topics)]
+    )
+
+
+def _lift(tx: Transaction, subscriber: Subscriber, desk: Desk) -> None:
+    hmac = desk.hmac(address.parse(subscriber.email))
+    if tx.audience.suppression(hmac) in ENDED_BY_CONSENT:
+        tx.audience.lift(hmac)
+
+
+def _read(tx: Transaction, token: str, desk: Desk) -> tuple[Signup, Subscriber]:
+    """The signup and subscriber behind a confirm link that still holds."""
+    payload = desk.links.read(Purpose.CONFIRM, token, desk.now())
+    signup_id, gen = (*payload, -1, -1)[:2]
+    asked = tx.audience.signup(signup_id)
+    subscriber = tx.audience.by_id(asked.subscriber_id) if asked else None
+    if asked is None or subscriber is None or asked.gen != gen:
+        raise LinkRefused("This link no longer works.", "You can ask for a new one with the form.")
+    if subscriber.gen != gen:
+        raise LinkExpired(
+            "This link was made before you left us, so it no longer works.", "Ask anew with the form if you like."
+        )
+    reason = tx.audience.suppression(desk.hmac(address.parse(subscriber.email)))
+    if reason is not None and reason not in ENDED_BY_CONSENT:
+        raise LinkRefused("This link no longer works.", "Write to us if you would like to hear from us again.")
+    return asked, subscriber

@@ -1,0 +1,382 @@
+"""Settings: the environment (`NEWSLETTER_*`, nested with `__`) over `.env` over `newsletter.yml`.
+
+In: a folder and an environment. Out: validated settings, or one SettingsError that names every fault with
+its place. Secrets come only from the environment or `.env`; every other setting may stand in
+`newsletter.yml`, which is read like front matter: nothing is typed implicitly.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_type_hints
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, create_model
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from newsletter.content import document
+from newsletter.content.document import Document
+from newsletter.core.pace import Pace
+from newsletter.core.publication import Publication
+from newsletter.core.schedule import zone
+from newsletter.errors import ContentError, SettingsError
+
+FILE = "newsletter.yml"
+PREFIX = "NEWSLETTER_"
+
+SECRETS = ("secret_keys", "suppression_key", "smtp.password")
+"""Never in newsletter.yml: it lies in the repository."""
+
+
+def _listed(value: object) -> object:
+    """A comma-separated list from the environment; a real one from newsletter.yml."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d)?")
+_SPANS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, None: 1}
+
+
+def _span(value: object) -> object:
+    """`12h`, `15 min`, `90s` or plain seconds."""
+    if isinstance(value, str) and (found := _SPAN.fullmatch(value.strip().lower())):
+        return timedelta(seconds=float(found[1]) * _SPANS[found[2]])
+    return value
+
+
+def _share(value: object) -> object:
+    """`20 %` or `0.2`."""
+    if isinstance(value, str) and value.strip().endswith("%"):
+        return float(value.strip()[:-1]) / 100
+    return value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+Keys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed)]
+Span = Annotated[timedelta, BeforeValidator(_span), Field(gt=timedelta(0))]
+Share = Annotated[float, BeforeValidator(_share), Field(ge=0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Outbox(_Part):
+    """The outbox provider: one Maildir."""
+
+    path: Path = Path("var/outbox")
+
+
+class Smtp(_Part):
+    """The smtp provider."""
+
+    host: str = ""
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    security: Literal["starttls", "tls", "none"] = "starttls"
+
+
+class Send(_Part):
+    """How campaigns go out."""
+
+    threads: Annotated[int, Field(ge=1, le=64)] = 8
+    batch_size: Annotated[int, Field(ge=1)] | None = None
+    rate: Annotated[float, Field(gt=0)] | None = None
+    timeout: Annotated[float, Field(gt=0)] = 30.0
+    lease: Span = timedelta(seconds=120)
+    settle: Annotated[float, Field(ge=0)] | None = None
+    canary: Share = 0.02
+    canary_soak: Span = timedelta(minutes=15)
+    hold: Span = timedelta(minutes=10)
+    max_recipients: Annotated[int, Field(ge=1)] | None = None
+    max_lateness: Span = timedelta(hours=12)
+    max_growth: Share = 0.2
+    approval: Literal["none", "owner"] = "none"
+
+    def pace(self) -> Pace:
+        """As the flows take it."""
+        return Pace(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Pace)})
+
+
+class Transactional(_Part):
+    """Which provider carries confirmations and workbooks; the same when empty."""
+
+    provider: str = ""
+
+
+class Owner(_Part):
+    """Where proofs, alerts and reports go."""
+
+    email: str = ""
+
+
+def _keys_of(publication: type[Publication]) -> dict[str, Any]:
+    """The publication's keys as settings, so that each is written down once."""
+    hints = get_type_hints(publication)
+    keys: dict[str, Any] = {}
+    for field in dataclasses.fields(publication):
+        if field.default_factory is not dataclasses.MISSING:
+            keys[field.name] = (hints[field.name], Field(default_factory=field.default_factory))
+        else:
+            keys[field.name] = (hints[field.name], ... if field.default is dataclasses.MISSING else field.default)
+    return keys
+
+
+class _Base(BaseSettings):
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,  # a wrong value may be a secret
+    )
+
+
+if TYPE_CHECKING:
+    _Publication = _Base
+else:
+    _Publication = create_model("_Publication", __base__=_Base, **_keys_of(Publication))
+
+
+class Settings(_Publication):
+    """All settings: the publication's own keys (core/publication.py) and these."""
+
+    database_url: SecretStr = SecretStr("sqlite:///var/newsletter.db")  # it may hold a password
+    provider: str = "outbox"
+    base_url: str = "http://localhost:8000"
+    secret_keys: Keys = ()
+    suppression_key: SecretStr = SecretStr("")
+    outbox: Outbox = Outbox()
+    smtp: Smtp = Smtp()
+    send: Send = Send()
+    transactional: Transactional = Transactional()
+    trusted_proxies: Words = ()
+    owner: Owner = Owner()
+
+    def publication(self) -> Publication:
+        """The publication's keys as the floors below take them."""
+        return Publication(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Publication)})
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing is read behind our back: `load` hands both sources in."""
+        assert isinstance(init_settings, InitSettingsSource)
+        return tuple(init_settings.init_kwargs["_sources"]) if "_sources" in init_settings.init_kwargs else ()
+
+
+NOT_YET = ("send.canary", "send.canary_soak", "send.hold", "sequences", "seeds", "rhythm", "owner", "editors")
+"""Settings with their place in the design that nothing obeys yet: a plan says so when one is set."""
+
+
+def not_yet(found: Settings) -> tuple[str, ...]:
+    """Those of them that were set, as sentences."""
+    said = []
+    for name in NOT_YET:
+        part, _, inner = name.partition(".")
+        given = getattr(found, part).model_fields_set if inner else found.model_fields_set
+        if (inner or part) in given:
+            said.append(f"{name} is set; nothing in this version acts on it yet.")
+    return tuple(said)
+
+
+def load(root: Path, environ: Mapping[str, str]) -> Settings:
+    """Read the settings of the publication in a folder.
+
+    In: the folder with newsletter.yml, an environment. Raises: SettingsError naming every fault.
+    """
+    file = _read(root / FILE)
+    env = {**_dotenv(root / ".env"), **environ}
+    plain = file.plain()
+    faults = [*_unknown(env), *_secrets_in(plain, file)]
+    try:
+        found = Settings(_sources=(_Environment(env), InitSettingsSource(Settings, init_kwargs=plain)))  # type: ignore[call-arg]
+    except ValidationError as problem:
+        faults += [_fault(dict(error), env, file) for error in problem.errors(include_url=False)]
+        raise _refused(faults) from None
+    faults += _senseless(found, env, file)
+    if faults:
+        raise _refused(faults)
+    return found
+
+
+class _Environment(EnvSettingsSource):
+    """pydantic-settings' reading of an environment that is an argument."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        super().__init__(Settings)
+        self.env_vars = {name.lower(): value for name, value in env.items() if value != ""}
+
+
+def _refused(faults: Sequence[str]) -> SettingsError:
+    return SettingsError("\n".join(dict.fromkeys(faults)), "Correct it, then run the command again.")
+
+
+def _read(path: Path) -> Document:
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise SettingsError(
+            f"There is no {FILE} here ({path.parent}).",
+            "Go to the publication's folder, or name it: newsletter -C FOLDER ...",
+        ) from None
+    except (OSError, UnicodeDecodeError) as problem:
+        raise SettingsError(f"{FILE} cannot be read: {problem}", "It must be a text file in UTF-8.") from None
+    try:
+        return document.parse(text, FILE)
+    except ContentError as problem:
+        raise SettingsError(
+            "\n".join(f"{one}\n    {one.source}" for one in problem.problems),
+            next((one.fix for one in problem.problems if one.fix), ""),
+        ) from None
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    return {name: value for name, value in dotenv_values(path, encoding="utf-8").items() if value is not None}
+
+
+def _unknown(env: Mapping[str, str]) -> list[str]:
+    """Variables with our prefix that no setting reads: pydantic-settings would let them pass."""
+    known = {name.upper() for name in Settings.model_fields}
+    faults = []
+    for name in sorted(env):
+        top = name.upper().removeprefix(PREFIX).split("__")[0]
+        if name.upper().startswith(PREFIX) and top not in known:
+            faults.append(f"{name} is not a setting.{_nearest(top, known, PREFIX)}")
+    return faults
+
+
+def _nearest(name: str, known: Sequence[str] | set[str], prefix: str = "") -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return f' Did you mean "{prefix}{near[0]}"?' if near else ""
+
+
+def _secrets_in(plain: Mapping[str, Any], file: Document) -> list[str]:
+    faults = []
+    for secret in SECRETS:
+        node: Any = plain
+        for step in secret.split("."):
+            node = node.get(step) if isinstance(node, dict) else None
+        if node is not None:
+            line, col = file.place(secret.split("."))
+            variable = PREFIX + secret.upper().replace(".", "__")
+            said = f"{secret} is a secret and must not stand in a file of the repository. Set {variable}."
+            faults.append(f"{FILE}:{line}:{col}: {said}")
+    return faults
+
+
+def _fault(error: Mapping[str, Any], env: Mapping[str, str], file: Document) -> str:
+    """One of pydantic's findings in our words, with its place."""
+    loc = [step for step in error["loc"] if step != "__key__"]
+    variable = PREFIX + "__".join(str(step) for step in loc).upper()
+    if loc and (named := next((name for name in env if _covers(name.upper(), variable)), "")):
+        place = named
+    else:
+        line, col = file.place(loc, key=_is_unknown(error))
+        place = f"{FILE}:{line}:{col}"
+    dotted = ".".join(str(step) for step in loc)
+    if _is_unknown(error):
+        return f'{place}: "{dotted}" is not a setting.{_nearest(str(loc[-1]), _beside(loc[:-1]))}'
+    if error["type"] == "missing":
+        return f'{FILE}: "{dotted}" is missing.'
+    return f"{place}: {dotted}: {_said(error)}"
+
+
+def _covers(name: str, variable: str) -> bool:
+    return name.startswith(PREFIX) and (variable == name or variable.startswith(f"{name}__"))
+
+
+def _is_unknown(error: Mapping[str, Any]) -> bool:
+    return error["type"] in {"extra_forbidden", "unexpected_keyword_argument"}
+
+
+def _said(error: Mapping[str, Any]) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+    return f"this should be {message}." if "Input should be" in str(error["msg"]) else f"{message}."
+
+
+def _beside(loc: Sequence[object]) -> set[str]:
+    """The names that may stand beside an unknown one."""
+    model: Any = Settings
+    for step in loc:
+        model = _inside(model, str(step))
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        return set(model.model_fields)
+    return {field.name for field in dataclasses.fields(model)} if dataclasses.is_dataclass(model) else set()
+
+
+def _inside(model: Any, name: str) -> Any:
+    """The type of a name within a model; of a mapping, the type of its values."""
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        field = model.model_fields.get(name)
+        return field.annotation if field else None
+    if dataclasses.is_dataclass(model):
+        return get_type_hints(model).get(name)
+    values = getattr(model, "__args__", ())
+    return values[-1] if values else None
+
+
+def _senseless(found: Settings, env: Mapping[str, str], file: Document) -> list[str]:
+    """What each value allows and all together do not."""
+    publication = found.publication()
+    faults = []
+    if not publication.senders:
+        faults.append(f'{FILE}: "senders" needs at least one sender with a name and an email.')
+    try:
+        zone(publication.timezone)
+    except SettingsError as problem:
+        faults.append(_at("timezone", problem.what, env, file))
+    if not re.match(r"https?://[^/\s]+", found.base_url):
+        faults.append(_at("base_url", "this should begin with https:// and name a host.", env, file))
+    for key, form in publication.forms.items():
+        if form.magnet and form.magnet not in publication.magnets:
+            said = f'there is no magnet "{form.magnet}".{_nearest(form.magnet, set(publication.magnets))}'
+            faults.append(_at(f"forms.{key}.magnet", said, env, file))
+    faults += [
+        _at("trusted_proxies", f'"{proxy}" is no address; * would believe anybody.', env, file)
+        for proxy in found.trusted_proxies
+        if not _is_network(proxy)
+    ]
+    return faults
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _at(dotted: str, said: str, env: Mapping[str, str], file: Document) -> str:
+    loc = dotted.split(".")
+    variable = PREFIX + "__".join(loc).upper()
+    if named := next((name for name in env if name.upper() == variable), ""):
+        return f"{named}: {said}"
+    line, col = file.place(loc)
+    return f"{FILE}:{line}:{col}: {dotted}: {said}"
