@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -30,13 +30,21 @@ from newsletter.content.phrases import (
     unused_references,
     words_only,
 )
+from newsletter.content.words import words
 from newsletter.core.problem import Problem
 from newsletter.core.publication import Publication
 
 MAX_LENGTH = 200_000  # characters; a mail of 95,000 bytes holds far less
 READY = ("callout", "card", "magnet")
 LATER = ("columns", "column", "only", "not", "poll", "author", "snippet")
-_MEANT = {"note": "callout", "tip": "callout", "warning": "callout", "info": "callout", "box": "callout", "quote": "callout"}
+_MEANT = {
+    "note": "callout",
+    "tip": "callout",
+    "warning": "callout",
+    "info": "callout",
+    "box": "callout",
+    "quote": "callout",
+}
 _ALERTS: dict[str, Literal["note", "tip", "important", "warning", "caution"]] = {
     "NOTE": "note",
     "TIP": "tip",
@@ -51,12 +59,12 @@ COLUMNS = 4
 
 
 def read(
-    source: str, publication: Publication, *, root: Path, file: str, first_line: int = 1
+    source: str, publication: Publication, *, root: Path, file: str, first_line: int = 1, lang: str = ""
 ) -> tuple[tuple[Block, ...], tuple[Problem, ...]]:
     """Read a body.
 
     In: the text; the publication and its root folder; the file's name for messages and the line of the
-    file the text begins at. Out: blocks in reading order, problems by line.
+    file the text begins at; the language for the labels of alerts. Out: blocks in reading order, problems by line.
     """
     text = Text(source, file, first_line, publication, root)
     if len(source) > MAX_LENGTH:
@@ -64,7 +72,7 @@ def read(
         text.note(0, "E303", message, "Put the long text on a page and link to it.")
         return (), tuple(text.problems)
     try:
-        reader = _Reader(text)
+        reader = _Reader(text, words(lang or publication.language, root))
         body = reader.body()
     except RecursionError:
         text.note(0, "E232", "this text has too many things inside each other", "Make it flatter.")
@@ -75,8 +83,9 @@ def read(
 class _Reader:
     """Tokens of a body being made into blocks."""
 
-    def __init__(self, text: Text) -> None:
+    def __init__(self, text: Text, labels: Mapping[str, str]) -> None:
         self.text = text
+        self.labels = labels
         self.parsed = grammar.parse(text.marked.text)
         self.tokens = self.parsed.tokens
         self.ends = _ends(self.tokens)
@@ -104,7 +113,9 @@ class _Reader:
         """What reading by lines has found."""
         text, parsed = self.text, self.parsed
         for row in parsed.boxes.strays:
-            text.note(row, "E231", "this ::: closes nothing", "Delete the line, or open a box above it: ::: callout Heading")
+            text.note(
+                row, "E231", "this ::: closes nothing", "Delete the line, or open a box above it: ::: callout Heading"
+            )
         for box in parsed.boxes.by_row.values():
             if not box.closed:
                 self._unclosed(box)
@@ -219,7 +230,9 @@ class _Reader:
             fix = "Put the link into the text below the picture."
             self.text.note(row, "E240", "a merge tag cannot stand in a picture's link", fix)
         shown = picture(token, self.text, row, 1)
-        return blocks.Image(shown, caption, "".join(part for part in link if isinstance(part, str)), self.text.line(row))
+        return blocks.Image(
+            shown, caption, "".join(part for part in link if isinstance(part, str)), self.text.line(row)
+        )
 
     def _snippet(self, token: Token) -> Block | None:
         parts = list(self.text.marked.split(token.content.strip()))
@@ -231,12 +244,12 @@ class _Reader:
     def _heading(self, at: int, _end: int) -> Iterator[Block]:
         level = int(self.tokens[at].tag[1:])
         inside = phrases(self.tokens[at + 1], self.text)
-        words = plain(inside)
+        said = plain(inside)
         if level == 1:
             message = "the title of the letter is its subject; headings begin with ##"
-            self.text.note(self._row(at), "E200", message, f"## {words}")
+            self.text.note(self._row(at), "E200", message, f"## {said}")
         elif level > 3:  # noqa: PLR2004
-            self.text.note(self._row(at), "E200", "headings have two sizes, ## and ###", f"### {words}")
+            self.text.note(self._row(at), "E200", "headings have two sizes, ## and ###", f"### {said}")
         if not inside:
             self.text.note(self._row(at), "E200", "this heading has no words", "## Title")
             return
@@ -272,7 +285,7 @@ class _Reader:
     def _alert(self, at: int, end: int) -> Iterator[Block]:
         kind = _ALERTS[self.tokens[at].info]
         inside = self._run(at + 1, end)
-        yield self._filled(blocks.Callout(kind, "", inside, self._line(at)))
+        yield self._filled(blocks.Callout(kind, self.labels[f"callout.{kind}"], inside, self._line(at)))
 
     def _labelled(self, inside: tuple[Block, ...], at: int) -> Block | None:
         """`> [!TIP] Own label`; other words in `[!...]` are told."""
@@ -291,9 +304,8 @@ class _Reader:
         rest = (blocks.Words(first.inside[0].text[marker.end() :]), *first.inside[1:])
         cut = next((n for n, part in enumerate(rest) if isinstance(part, blocks.Break)), len(rest))
         below = (blocks.Paragraph(rest[cut + 1 :], first.line + 1),) if rest[cut + 1 :] else ()
-        return self._filled(
-            blocks.Callout(_ALERTS[kind], plain(rest[:cut]).strip(), (*below, *inside[1:]), self._line(at))
-        )
+        label = plain(rest[:cut]).strip() or self.labels[f"callout.{_ALERTS[kind]}"]
+        return self._filled(blocks.Callout(_ALERTS[kind], label, (*below, *inside[1:]), self._line(at)))
 
     def _code(self, at: int, _end: int) -> Iterator[Block]:
         token = self.tokens[at]
@@ -491,5 +503,3 @@ def _align(style: str) -> Literal["start", "center", "end"]:
     if style.endswith("center"):
         return "center"
     return "end" if style.endswith("right") else "start"
-
-

@@ -180,7 +180,7 @@ class _Frame:
         return Items(tuple(self.items), self.place)
 
 
-class _Stop(Exception):  # noqa: N818
+class _Stop(Exception):
     """No sense in reading on: the problem is noted."""
 
 
@@ -205,7 +205,9 @@ class _Maker:
         for row, line in enumerate(self.lines):
             if bad := _UNREADABLE.search(line):
                 message = f"there is an invisible character here (U+{ord(bad.group()):04X})"
-                self.note((row + self.first_line, bad.start() + 1), "E111", message, "Delete it and type the word anew.")
+                self.note(
+                    (row + self.first_line, bad.start() + 1), "E111", message, "Delete it and type the word anew."
+                )
         return [_UNREADABLE.sub(" ", line).translate(_OTHER_BREAKS) for line in self.lines]
 
     def place(self, mark: Any) -> Place:
@@ -238,7 +240,9 @@ class _Maker:
         place = self.place(event.start_mark)
         if isinstance(event, yaml.DocumentStartEvent):
             if roots:
-                self.note(place, "E100", "a line of --- begins a second part here, which would be ignored", "Delete it.")
+                self.note(
+                    place, "E100", "a line of --- begins a second part here, which would be ignored", "Delete it."
+                )
                 raise _Stop
         elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
             self._key_is_text(frames, place)
@@ -310,7 +314,13 @@ def _events(text: str) -> Iterator[yaml.Event]:
 
 
 _EXPLANATIONS = (
-    ("mapping values", "E101", 'there is a second ":" here, so the value needs quotes', "name: 'the whole value'", False),
+    (
+        "mapping values",
+        "E101",
+        'there is a second ":" here, so the value needs quotes',
+        "name: 'the whole value'",
+        False,
+    ),
     ("could not find expected ':'", "E109", 'this line has no name with a ":" after it', "name: value", True),
     ("expected <block end>", "E103", "the spaces before this line do not fit the lines above", "Line it up.", False),
     ("escape", "E101", "a \\ in double quotes has a meaning of its own", "Use single quotes: 'text'", False),

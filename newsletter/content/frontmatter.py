@@ -6,7 +6,7 @@ problem with its place. A value of the wrong kind is told and its default taken,
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import difflib
 import re
 import unicodedata
@@ -22,7 +22,6 @@ from newsletter.core.problem import Level, Problem
 from newsletter.core.publication import Publication
 from newsletter.core.schedule import instant
 from newsletter.errors import AddressRefused, SettingsError
-
 
 FIELDS = (
     "subject",
@@ -91,8 +90,8 @@ class Front:
     subject: str = ""
     preheader: str | None = None
     title: str = ""
-    date: datetime.date | None = None
-    send_at: datetime.time | datetime.datetime | None = None
+    date: dt.date | None = None
+    send_at: dt.time | dt.datetime | None = None
     draft: bool = True
     audience: tuple[str, ...] = ("all",)
     sender: str = ""
@@ -165,7 +164,7 @@ def split(text: str, file: str) -> tuple[Halves | None, tuple[Problem, ...]]:
             end = meant
         elif end is None:
             said = lines[last - 1].strip() if last > start else opening
-            note(first if first >= 0 else 0, "the --- after these lines is missing", f"Add --- below: {said}")
+            note(max(first, 0), "the --- after these lines is missing", f"Add --- below: {said}")
             return _halves(lines, start, last, last), tuple(problems)
     return _halves(lines, start, end or start, (end or start) + 1), tuple(problems)
 
@@ -182,7 +181,7 @@ def _halves(lines: Sequence[str], start: int, end: int, body: int) -> Halves:
 class FileName:
     """What the name of a file says: its date, and the rest as a slug."""
 
-    date: datetime.date | None
+    date: dt.date | None
     slug: str
 
 
@@ -416,7 +415,7 @@ class _Reader:
     def direction(self, lang: str) -> str:
         """`ltr` or `rtl`; by language when absent."""
         value = self.line("dir")
-        usual = "rtl" if lang.split("-")[0].lower() in RIGHT_TO_LEFT else "ltr"
+        usual = "rtl" if lang.partition("-")[0].lower() in RIGHT_TO_LEFT else "ltr"
         if value is None or value in {"ltr", "rtl"}:
             return value or usual
         self.note(["dir"], "E106", "dir must be ltr or rtl", f"dir: {usual}")
@@ -432,7 +431,7 @@ class _Reader:
             self.note(["slug"], "E106", "a slug has only small letters, digits and hyphens", fix)
         return slug_of(value)
 
-    def date(self, name: FileName) -> datetime.date | None:
+    def date(self, name: FileName) -> dt.date | None:
         """The day, from here or from the file's name."""
         value = self.line("date")
         if value is None:
@@ -451,7 +450,7 @@ class _Reader:
             self.note(["date"], "E110", message, f"date: {name.date.isoformat()}   (or rename the file)")
         return day
 
-    def send_at(self, date: datetime.date | None) -> datetime.time | datetime.datetime | None:
+    def send_at(self, date: dt.date | None) -> dt.time | dt.datetime | None:
         """A time of day, or a day and a time; in the publication's zone."""
         value = self.line("send_at")
         if value is None:
@@ -461,7 +460,7 @@ class _Reader:
             message = f'"{value}" is not a time of day'
             self.note(["send_at"], "E107", message, "send_at: 09:30   (or: send_at: 2026-12-01 09:30)")
             return None
-        if isinstance(at, datetime.datetime):
+        if isinstance(at, dt.datetime):
             date, time = at.date(), at.time()
         else:
             time = at
@@ -544,5 +543,3 @@ def document_of(text: str, file: str) -> tuple[Document, tuple[Problem, ...]]:
         return document.read("", file)
     found, more = document.read(halves.front, file, halves.front_line)
     return found, (*problems, *more)
-
-

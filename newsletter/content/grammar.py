@@ -83,7 +83,7 @@ def markdown() -> MarkdownIt:
     if md.linkify is not None:
         md.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
         md.linkify.add("//", None).add("ftp:", None)
-    md.validateLink = _any_link  # type: ignore[method-assign]  # judged later, by name, not left as text
+    md.validateLink = _any_link  # type: ignore[method-assign, assignment]  # judged later, by name, not left as text
     md.use(attrs_plugin, after=("link_close", "image"))
     md.block.ruler.before("table", "depth", _depth)
     md.block.ruler.before("fence", "box", _box, {"alt": ["paragraph", "reference", "blockquote", "list"]})

@@ -35,7 +35,9 @@ def asset(path: str, root: Path) -> Asset:
     """
     file = _inside(root, path)
     if file is None:
-        raise NotFound(f'"{path}" lies outside the publication\'s folder.', f"Copy it to {_FOLDER}/ and name it from there.")
+        raise NotFound(
+            f'"{path}" lies outside the publication\'s folder.', f"Copy it to {_FOLDER}/ and name it from there."
+        )
     if not file.is_relative_to(root.resolve() / _FOLDER):
         raise NotFound(f'"{path}" is not in {_FOLDER}/, where pictures are served from.', f"Move it to {_FOLDER}/.")
     if not file.is_file():
@@ -88,11 +90,13 @@ def _size(file: Path, path: str) -> tuple[str, int, int]:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=list(FORMATS)) as picture:
-                width, height = picture.size
+                kind, (width, height) = str(picture.format), picture.size
                 if width * height > MAX_PIXELS:
-                    raise NotFound(f'"{path}" has too many pixels ({width} x {height}).', "Save it at most 1200 px wide.")
-                turned = picture.getexif().get(_ORIENTATION, 1) >= _SIDEWAYS
-                kind = str(picture.format)
+                    raise NotFound(
+                        f'"{path}" has too many pixels ({width} x {height}).', "Save it at most 1200 px wide."
+                    )
+                turned = kind in _TURNABLE and picture.getexif().get(_ORIENTATION, 1) >= _SIDEWAYS
+            with Image.open(file, formats=list(FORMATS)) as picture:
                 picture.verify()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise NotFound(f'"{path}" has too many pixels.', "Save it at most 1200 px wide.") from None
@@ -102,6 +106,7 @@ def _size(file: Path, path: str) -> tuple[str, int, int]:
 
 
 _ORIENTATION = 0x0112  # EXIF
+_TURNABLE = frozenset({"JPEG", "WEBP"})  # cameras write these
 _SIDEWAYS = 5  # orientations 5 to 8 swap the sides
 
 

@@ -2,7 +2,7 @@
 
 A tag is only ever one of the publication's fields with a fallback; nothing is evaluated. Also accepted:
 `{{ field | default: "x" }}` and `{{ field | default("x") }}`, with curly quotes too, as word processors
-make them. `\\{{` is two braces and no tag.
+make them. Two braces after a backslash are braces and no tag.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def _foreign(program: str, source: str, fields: Mapping[str, str]) -> Fault:
 
 def _field_of(source: str, fields: Collection[str]) -> str:
     """The field a foreign tag means, as far as its name tells."""
-    words = re.findall(r"[A-Za-z]\w*(?: name\b)?", source, re.IGNORECASE)
+    words: list[str] = re.findall(r"[A-Za-z]\w*(?: name\b)?", source, re.IGNORECASE)
     for word in words:
         name = word.lower().replace(" ", "_")
         if name in fields:
@@ -207,7 +207,7 @@ class Marked:
 
     def restored(self, text: str) -> str:
         """The text with the tags as typed."""
-        return self.mark.sub(lambda match: self.found[int(match[1])].source, text)
+        return "".join(part if isinstance(part, str) else part.source for part in self.split(text))
 
     def split(self, text: str) -> Iterator[str | Found]:
         """Literal text and tags, in turn."""

@@ -50,7 +50,15 @@ class Text:
         return row + self.first_line
 
     def note(
-        self, row: int, code: str, message: str, fix: str = "", *, find: str = "", level: Level = Level.ERROR, rows: int = 1
+        self,
+        row: int,
+        code: str,
+        message: str,
+        fix: str = "",
+        *,
+        find: str = "",
+        level: Level = Level.ERROR,
+        rows: int = 1,
     ) -> None:
         """Remember a problem at the first place of `find` in the rows from `row`, else at the row's first sign."""
         row, col = self._seek(row, rows, find)
@@ -88,7 +96,7 @@ def link_parts(href: str, text: Text, row: int, rows: int, shown: str = "") -> t
     parts = tuple(_address_parts(href, text))
     if flaw := urls.flaw(parts):
         typed = text.marked.restored(href)
-        find = typed if any(typed in line for line in text.lines[row : row + rows]) else shown
+        find = typed if typed and any(typed in line for line in text.lines[row : row + rows]) else shown
         code, level = ("W220", Level.WARNING) if flaw.warning else ("E220", Level.ERROR)
         text.note(row, code, flaw.message, flaw.fix, find=find, level=level, rows=rows)
     return parts
@@ -235,7 +243,9 @@ class _Line:
         href = str(token.attrs.get("href", ""))
         url = link_parts(href, self.text, self.row, self.rows, shown=f"[{plain(inside)[:20]}")
         if not plain(inside).strip():
-            self.note("E220", "this link has no words to click on", f"[Words]({self.text.marked.restored(href)})", "[](")
+            self.note(
+                "E220", "this link has no words to click on", f"[Words]({self.text.marked.restored(href)})", "[]("
+            )
         _attributes(token, self.text, self.row, self.rows)
         title = str(token.attrs.get("title", ""))
         return blocks.Link(url, inside, self._title(title))
@@ -330,7 +340,9 @@ def html_tag(typed: str, text: Text, row: int, rows: int, told: set[str]) -> Non
     told.add(name)
     short = typed if len(typed) <= 40 else typed[:40] + "…"  # noqa: PLR2004
     fix = _INSTEAD.get(name, f"Delete it; to show it as it is, write \\{short}")
-    text.note(row, "E230", f"{short} is HTML, which mails are not written in", fix, find=typed.split("\n")[0], rows=rows)
+    text.note(
+        row, "E230", f"{short} is HTML, which mails are not written in", fix, find=typed.partition("\n")[0], rows=rows
+    )
 
 
 def _attributes(token: Token, text: Text, row: int, rows: int) -> None:
@@ -427,7 +439,9 @@ def unused_references(references: dict[str, dict[str, object]], contents: Iterab
             text.note(row, "E232", "footnotes do not work in mail programs", fix, find="[^")
         elif label not in used:
             message = "this line would vanish: it is read as the address of a link that is not there"
-            text.note(row, "E220", message, "[Words](https://www.example.org)   (or \\[Words]: for plain text)", find="[")
+            text.note(
+                row, "E220", message, "[Words](https://www.example.org)   (or \\[Words]: for plain text)", find="["
+            )
 
 
 def _joined(inlines: Sequence[Inline]) -> tuple[Inline, ...]:

@@ -141,9 +141,14 @@ def _facts(issue: Issue, vocabulary: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _body(issue: Issue, look: Look, fields: Mapping[str, str]) -> Stream:
-    words_of_title = merged(together_text(issue.title), fields, Escape.TEXT)
-    yield from rows.row(look, rows.title(words_of_title, look), above=32)
+    yield from rows.row(look, rows.title(_tied(merged(issue.title, fields, Escape.TEXT)), look), above=32)
     yield from rows.rows(body_of(issue), look, above=24)
+
+
+def _tied(title: Pieces) -> Pieces:
+    """A title whose last two words stay together, when they are words and no merge tag."""
+    last = title[-1] if title else ""
+    return (*title[:-1], together_text(last)) if isinstance(last, str) else title
 
 
 def body_of(issue: Issue) -> tuple[Block, ...]:
@@ -198,13 +203,16 @@ def _care(publication: Publication, vocabulary: Mapping[str, str]) -> str:
 def _imprint(publication: Publication, look: Look, links: list[str]) -> str:
     """Name, address, phone and email. They are links of our own, so phones do not colour them blue."""
     foot = publication.footer
-    address = text(foot.address)
-    if foot.website and foot.address:
-        address = link(look, foot.website, foot.address)
-    phone = link(look, f"tel:{re.sub(r'[^0-9+]', '', foot.phone)}", foot.phone) if foot.phone else ""
+    address = _apart(link(look, foot.website, foot.address) if foot.website else text(foot.address), look)
+    phone = _apart(link(look, f"tel:{re.sub(r'[^0-9+]', '', foot.phone)}", foot.phone), look) if foot.phone else ""
     email = link(look, f"mailto:{foot.email}", foot.email) if foot.email else ""
-    lines = (text(publication.name), address, _dotted(phone, email), _dotted(*links))
+    lines = (text(publication.name), address if foot.address else "", _dotted(phone, email), _dotted(*links))
     return "<br>".join(part for part in lines if part)
+
+
+def _apart(shown: str, look: Look) -> str:
+    """Figures keep their order in a letter that runs from right to left."""
+    return f'<span dir="auto">{shown}</span>' if look.dir == "rtl" else shown
 
 
 def _dotted(*parts: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from newsletter.content import facts, headers, mjml, render, rows, templates
 from newsletter.content.blocks import Block, Button, Inline, Link, MagnetCard, Paragraph, Words
-from newsletter.content.inline import Stream, pieces, text
+from newsletter.content.inline import Stream, pieces, text, together_text
 from newsletter.content.rows import Look, Offer
 from newsletter.content.words import words
 from newsletter.core.email import UNSUBSCRIBE_URL, Email, Mailbox, Pieces, fill
@@ -247,7 +247,7 @@ def _html(house: House, notice: Notice) -> Pieces:
 
 
 def _body(notice: Notice, look: Look) -> Stream:
-    yield from rows.row(look, rows.title((text(notice.title),), look), above=32)
+    yield from rows.row(look, rows.title((text(together_text(notice.title)),), look), above=32)
     yield from rows.rows(notice.body, look, above=24)
 
 

@@ -13,10 +13,27 @@ _WEB = re.compile(r"https?://(?P<host>[^/?#\s]+)(?P<rest>\S*)", re.IGNORECASE)
 _MAIL = re.compile(r"mailto:[^\s@?]+@[^\s@?]+\.[^\s@?]+(?:\?\S*)?", re.IGNORECASE)
 _PHONE = re.compile(r"tel:\+?[0-9().\-]{3,}", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^\s@/:]+@[^\s@/:]+\.[^\s@/:]+")
-_HOST = re.compile(r"(?:[^\s.@:]+\.)+[^\s.@:\d]{2,}\.?(?::\d+)?|localhost(?::\d+)?|\[[0-9a-f:]+\]|\d+(?:\.\d+){3}(?::\d+)?")
+_HOST = re.compile(
+    r"(?:[^\s.@:]+\.)+[^\s.@:\d]{2,}\.?(?::\d+)?|localhost(?::\d+)?|\[[0-9a-f:]+\]|\d+(?:\.\d+){3}(?::\d+)?"
+)
 _BARE_HOST = re.compile(r"(?:[\w-]+\.)+[A-Za-z]{2,}(?:[/?#]\S*)?")
-_PLACEHOLDERS = re.compile(r"(?:\W*(?:todo|tbd|xxx+|url|link|here|insert.*|your[-_ ].*|placeholder.*|example)\W*)", re.IGNORECASE)
+_PLACEHOLDERS = re.compile(
+    r"(?:\W*(?:todo|tbd|xxx+|url|link|here|insert.*|your[-_ ].*|placeholder.*|example)\W*)", re.IGNORECASE
+)
 _UNMEANT_HOSTS = frozenset({"url", "link", "todo", "yoursite.com", "yourdomain.com", "your-link.com", "website.com"})
+
+_PAGE = "https://www.example.org/page"
+_FLAWS = (
+    (re.compile("#?"), "this link leads nowhere", _PAGE),
+    (re.compile("mailto:.*", re.IGNORECASE), '"{url}" is not a whole address', "mailto:name@example.org"),
+    (re.compile("tel:.*", re.IGNORECASE), '"{url}" is not a whole telephone number', "tel:+1-909-555-0100"),
+    (re.compile("#.*"), "links within the letter do not work in mail programs", "Link to a page, or remove it."),
+    (_PLACEHOLDERS, '"{url}" is a placeholder, no address', _PAGE),
+    (_ADDRESS, "this link to an email address needs mailto: before it", "mailto:{url}"),
+    (_BARE_HOST, "this link needs https:// before it", "https://{url}"),
+    (re.compile(r"\.{0,2}/.*"), "a mail has no site of its own, so a link must be a whole address", _PAGE),
+    (re.compile(r"[A-Za-z][\w+.-]*:.*"), 'a link cannot begin with "{scheme}:"', "Begin it with https://"),
+)
 
 
 @dataclass(frozen=True)
@@ -36,35 +53,23 @@ def flaw(url: Sequence[str | MergeTag]) -> Flaw | None:
     if any(isinstance(part, MergeTag) and part.field == UNSUBSCRIBE_URL for part in parts):
         return Flaw("the way out must be a link's whole address", "[Unsubscribe]({{ unsubscribe_url }})")
     if parts and isinstance(parts[0], MergeTag):
-        return Flaw("a link must begin with https:// and a site before a merge tag", "https://www.example.org/?name=...")
+        return Flaw(
+            "a link must begin with https:// and a site before a merge tag", "https://www.example.org/?name=..."
+        )
     return _literal("".join(part if isinstance(part, str) else "tag" for part in parts))
 
 
 def _literal(url: str) -> Flaw | None:
     text = url.strip()
-    if not text or text == "#":
-        return Flaw("this link leads nowhere", "https://www.example.org/page")
     if web := _WEB.fullmatch(text):
         return _web(text, web["host"].rpartition("@")[2])
     if _MAIL.fullmatch(text) or _PHONE.fullmatch(text):
         return None
-    if text.lower().startswith(("mailto:", "tel:")):
-        right = "mailto:name@example.org" if text[0] in "mM" else "tel:+1-909-555-0100"
-        return Flaw(f'"{_short(text)}" is not a whole address', right)
-    if text.startswith("#"):
-        return Flaw("links within the letter do not work in mail programs", "Link to the page itself, or remove it.")
-    if _PLACEHOLDERS.fullmatch(text):
-        return Flaw(f'"{_short(text)}" is a placeholder, no address', "https://www.example.org/page")
-    if _ADDRESS.fullmatch(text):
-        return Flaw("this link to an email address needs mailto: before it", f"mailto:{text}")
-    if _BARE_HOST.fullmatch(text):
-        return Flaw("this link needs https:// before it", f"https://{text}")
-    if text.startswith(("/", "./", "../")):
-        return Flaw("a mail has no site of its own, so a link must be a whole address", "https://www.example.org" + text)
-    scheme = text.partition(":")[0] if re.match(r"[A-Za-z][\w+.-]*:", text) else ""
-    if scheme:
-        return Flaw(f'a link cannot begin with "{scheme[:20]}:"', "Use an address that begins with https://")
-    return Flaw(f'"{_short(text)}" is not a web address', "https://www.example.org/page")
+    for pattern, message, fix in _FLAWS:
+        if pattern.fullmatch(text):
+            scheme = text.partition(":")[0][:20]
+            return Flaw(message.format(url=_short(text), scheme=scheme), fix.format(url=text))
+    return Flaw(f'"{_short(text)}" is not a web address', _PAGE)
 
 
 def _web(url: str, host: str) -> Flaw | None:

@@ -348,3 +348,16 @@ def _by_word(campaign: Campaign, desk: Desk, as_: Status) -> int:
             rows = Batch(claim.recipients, at=desk.now())
             tx.campaigns.record(claim, all_of(rows, as_, detail="by the operator"))
     return sum(len(claim.recipients) for claim in open_)
+
+
+def turn(name: str, desk: Desk, to: CampaignState) -> Campaign:
+    """Pause or resume a campaign; it is read in every claim, so it acts within one batch.
+
+    Raises: NotFound; NothingToDo when the campaign has ended.
+    """
+    campaign, _, _ = status(name, desk)
+    if campaign.state not in {CampaignState.SENDING, CampaignState.PAUSED}:
+        raise NothingToDo(f"{campaign.key} is {campaign.state}.")
+    with desk.store.begin() as tx:
+        tx.campaigns.set_state(campaign.id, to)
+    return campaign

@@ -12,6 +12,7 @@ from __future__ import annotations
 import email
 import errno
 import os
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -170,10 +171,11 @@ def _settled(key: str, there: Mapping[str, Path]) -> Outcome:
     if key not in there:
         return Outcome(key, Status.RETRY, detail="It is not in the outbox.")
     with there[key].open("rb") as file:
-        head = email.message_from_bytes(file.read(_HEAD), policy=policy.default)
-    return Outcome(key, Status.SUBMITTED, message_id=head["Message-ID"])
+        found = _MESSAGE_ID.search(file.read(_HEAD))
+    return Outcome(key, Status.SUBMITTED, message_id=found[1].decode("ascii") if found else None)
 
 
+_MESSAGE_ID = re.compile(rb"^Message-ID: (<[!-~]+>)", re.MULTILINE)
 _HEAD = 8192
 
 

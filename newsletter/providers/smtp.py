@@ -15,7 +15,7 @@ import smtplib
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -60,7 +60,7 @@ class Smtp:
         self._host, self._port = host, port
         self._username, self._password = username, password
         self._security = security
-        self._context = context or ssl.create_default_context()
+        self._context = context if context or security == "none" else ssl.create_default_context()
         self._monotonic = monotonic
         self._idle: deque[smtplib.SMTP] = deque()  # append and pop are atomic
 
@@ -223,10 +223,7 @@ class _Envelope:
     @property
     def on_the_wire(self) -> bytes:
         """The message with dots doubled at line starts, and its end (RFC 5321 4.5.2)."""
-        return _DOT.sub(b"..", self.message) + b".\r\n"
-
-
-_DOT = re.compile(rb"^\.", re.MULTILINE)
+        return self.message.replace(b"\n.", b"\n..") + b".\r\n"  # its first line is a header, never a dot
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,11 +327,18 @@ def _unable(stage: Stage) -> _Verdict:
 
 def _scrubbed(text: str, secrets: tuple[str, ...]) -> str:
     """The server's words without anybody's address: servers like to echo it, whole or by its first part."""
-    for secret in secrets:
-        local, at, _ = secret.partition("@")
-        for part in (secret, local) if at and len(local) > _TELLING else (secret,) if secret else ():
+    for part in _told(secrets):
+        if part.lower() in text.lower():
             text = re.sub(rf"(?<![^\W_]){re.escape(part)}(?![^\W_])", "…", text, flags=re.IGNORECASE)
     return header_value(_ADDRESS.sub("…", text))[:_LONGEST_DETAIL]
+
+
+def _told(secrets: tuple[str, ...]) -> Iterator[str]:
+    for secret in filter(None, secrets):
+        local, at, _ = secret.partition("@")
+        yield secret
+        if at and len(local) > _TELLING:
+            yield local
 
 
 _ADDRESS = re.compile(r"[^\s<>\"',;:()]+(?:@|%40|=40)[^\s<>\"',;:()]+", re.IGNORECASE)

@@ -144,7 +144,7 @@ class Audience:
     def numbers(self) -> Mapping[str, int]:
         """How many subscribers stand in each state."""
         query = select(subscribers.c.state, func.count()).group_by(subscribers.c.state)
-        return dict(self._sql.execute(query).tuples().all())
+        return dict(self._sql.execute(query).all())
 
     # --- signups and consent -----------------------------------------------------------------------
 

@@ -63,7 +63,7 @@ class Campaigns:
             else_=literal(AUDIENCE),
         ).label("why")
         query = select(reason, func.count()).select_from(_with_suppressions()).group_by("why").order_by("why")
-        return dict(self._sql.execute(query).tuples().all())
+        return dict(self._sql.execute(query).all())
 
     def by_key(self, key: str) -> Campaign | None:
         """The campaign of an issue."""
@@ -128,7 +128,7 @@ class Campaigns:
         own = deliveries.c.campaign_id == campaign_id
         n = deliveries.c.batch
         rows = select(n, func.min(deliveries.c.subscriber_id), func.max(deliveries.c.subscriber_id), func.count())
-        found = self._sql.execute(rows.where(own).group_by(n)).tuples()
+        found = self._sql.execute(rows.where(own).group_by(n))
         made = [_batch(campaign_id, pid, number, variant, lo, hi, size) for number, lo, hi, size in found]
         if made:
             self._sql.execute(insert(batches), made)
@@ -343,7 +343,7 @@ class Campaigns:
             .where(deliveries.c.campaign_id == campaign_id)
             .group_by("stands")
         )
-        found: dict[str, int] = dict(self._sql.execute(query).tuples().all())
+        found: dict[str, int] = dict(self._sql.execute(query).all())
         audience = self._sql.execute(select(campaigns.c.audience).where(campaigns.c.id == campaign_id)).scalar_one()
         return Counts(audience=audience, **found)
 
@@ -351,7 +351,7 @@ class Campaigns:
         """Why rows of the audience did not receive, counted."""
         where = and_(deliveries.c.campaign_id == campaign_id, deliveries.c.state.in_(["suppressed", "failed"]))
         query = select(deliveries.c.reason, func.count()).where(where).group_by(deliveries.c.reason)
-        return {reason or "": count for reason, count in self._sql.execute(query).tuples()}
+        return {reason or "": count for reason, count in self._sql.execute(query)}
 
     def next_try(self, campaign_id: int) -> datetime | None:
         """The earliest moment a waiting batch may go."""

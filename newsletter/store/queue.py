@@ -98,7 +98,7 @@ class MailQueue:
     def numbers(self) -> Mapping[str, int]:
         """How many mails stand where."""
         query = select(mail_queue.c.state, func.count()).group_by(mail_queue.c.state)
-        return dict(self._sql.execute(query).tuples().all())
+        return dict(self._sql.execute(query).all())
 
 
 def _mail(row: Row[tuple[object, ...]]) -> QueuedMail:

@@ -43,7 +43,11 @@ def test_contrasts_agree_with_those_computed_elsewhere(scheme: str, front: str, 
 
 @pytest.mark.parametrize(
     ("token", "faint", "pair"),
-    [("soft", "#9A9A9A", "soft on paper"), ("on_button", "#7186B2", "on_button on button"), ("box", "#E0E0E0", "box on")],
+    [
+        ("soft", "#9A9A9A", "soft on paper"),
+        ("on_button", "#7186B2", "on_button on button"),
+        ("box", "#E0E0E0", "box on"),
+    ],
 )
 def test_a_faint_pair_is_refused_with_its_name_and_ratio(tmp_path: Path, token: str, faint: str, pair: str) -> None:
     text = re.sub(rf'^{token} = "#\w+"', f'{token} = "{faint}"', BUILTIN, count=1, flags=re.MULTILINE)
@@ -54,7 +58,7 @@ def test_a_faint_pair_is_refused_with_its_name_and_ratio(tmp_path: Path, token: 
 def test_the_dark_scheme_is_measured_too(tmp_path: Path) -> None:
     light, dark = BUILTIN.split("[dark]")
     text = light + "[dark]" + dark.replace('ink = "#E8E5DE"', 'ink = "#555555"')
-    with pytest.raises(SettingsError, match="ink on paper .* in the dark scheme"):
+    with pytest.raises(SettingsError, match=r"ink on paper .* in the dark scheme"):
         theme.load("letter", own(tmp_path, text))
 
 
@@ -84,7 +88,7 @@ def test_a_publications_own_theme_wins_and_stays_its_own(tmp_path: Path) -> None
 
 
 def test_an_unknown_theme_says_where_it_was_looked_for(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="themes/dusk.toml") as refusal:
+    with pytest.raises(SettingsError, match=r"themes/dusk\.toml") as refusal:
         theme.load("dusk", tmp_path)
     assert str(tmp_path) in refusal.value.todo
 

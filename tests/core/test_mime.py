@@ -115,14 +115,15 @@ def test_the_header_of_a_letter_word_for_word():
 
 
 def test_the_date_is_utc_whatever_zone_the_moment_came_in():
-    elsewhere = AT.astimezone(timezone(timedelta(hours=-8)))
+    elsewhere = datetime(2026, 12, 1, 20, 5, tzinfo=timezone(timedelta(hours=-8)))
     data = mime.compile(letter()).message(reader(), at=elsewhere, message_id="<a@b.c>")
-    assert b"\r\nDate: Tue, 01 Dec 2026 17:30:00 +0000\r\n" in data
+    assert b"\r\nDate: Wed, 02 Dec 2026 04:05:00 +0000\r\n" in data
 
 
 @settings(max_examples=150, deadline=None)
 @given(html=pieces, plain=pieces, first=text, city=text)
 @example(html=(NAME, NAME), plain=("a" * 75, NAME, "b" * 75), first="", city="")
+@example(html=("a" * 76, NAME, "b" * 76, NAME), plain=("a" * 77, NAME, "b" * 151), first="c" * 76, city="")
 @example(html=("x ", NAME, " \ny"), plain=("a" * 74 + " \n",), first=" \n", city="")
 @example(html=("\r", "\n", "."), plain=(), first="", city="")
 def test_promise_11_bodies_decode_to_what_email_message_says(html, plain, first, city):

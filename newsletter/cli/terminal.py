@@ -1,0 +1,87 @@
+"""What the terminal shows: problems with their place, JSON documents, small tables, plain lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from newsletter.core.problem import Level, Problem
+from newsletter.errors import NewsletterError
+
+_STYLES = {Level.ERROR: "31;1", Level.WARNING: "33", Level.NOTE: "36"}
+MOST = 10
+"""Problems shown at once; more would not be read."""
+
+
+def styled(text: str, style: str, file: TextIO) -> str:
+    """The text with a terminal style, where the stream is a terminal and NO_COLOR is not set."""
+    if not file.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return text
+    return f"\x1b[{style}m{text}\x1b[0m"
+
+
+def say(line: str = "") -> None:
+    """A line on stdout."""
+    sys.stdout.write(line + "\n")
+
+
+def document(value: object) -> None:
+    """One JSON document on stdout, and nothing else there."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def complain(problem: NewsletterError) -> None:
+    """An error on stderr: what happened, then what to do."""
+    sys.stderr.write(styled("error: ", _STYLES[Level.ERROR], sys.stderr) + problem.what + "\n")
+    if problem.todo:
+        sys.stderr.write(f"  {problem.todo}\n")
+
+
+def problems(found: Sequence[Problem], *, file: TextIO | None = None, most: int = MOST) -> None:
+    """Findings with their source line, a caret under the place, and the fix. Errors first."""
+    out = file or sys.stdout
+    order = sorted(found, key=lambda one: (one.level is not Level.ERROR, one.level is not Level.WARNING, one))
+    for one in order[:most]:
+        out.write(_problem(one, out) + "\n")
+    if len(order) > most:
+        out.write(f"... and {len(order) - most} more.\n")
+
+
+def _problem(one: Problem, out: TextIO) -> str:
+    place = f"{one.file}:{one.line}:{one.col}" if one.line else one.file
+    head = f"{place}: {one.code} {styled(one.level, _STYLES[one.level], out)}: {one.message}"
+    lines = [head]
+    if one.source and one.line:
+        number = f"{one.line:>5} | "
+        lines += [number + one.source, " " * (len(number) - 2) + "| " + " " * _cells(one.source[: one.col - 1]) + "^"]
+    if one.fix:
+        lines.append(f"  fix: {one.fix}")
+    return "\n".join(lines)
+
+
+def _cells(text: str) -> int:
+    """How many terminal cells a text takes: wide characters two, combining ones none."""
+    return sum(0 if unicodedata.combining(ch) else 2 if unicodedata.east_asian_width(ch) in "WF" else 1 for ch in text)
+
+
+def table(rows: Iterable[Sequence[object]], head: Sequence[str]) -> None:
+    """A plain table: columns aligned, numbers to the end side."""
+    body = [[str(cell) if cell is not None else "" for cell in row] for row in rows]
+    widths = [max(_cells(row[i]) for row in [list(head), *body]) for i in range(len(head))]
+    for number, row in enumerate([list(head), *body]):
+        line = "  ".join(_padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        say(styled(line, "1", sys.stdout) if number == 0 else line)
+
+
+def _padded(cell: str, width: int) -> str:
+    blanks = " " * (width - _cells(cell))
+    return blanks + cell if cell.replace(",", "").isdigit() else cell + blanks
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 reader`, `3 readers`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

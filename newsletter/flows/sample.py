@@ -1,0 +1,58 @@
+"""An issue as one sample reader gets it, as files. Touches nothing but the issue and its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, time
+from pathlib import Path
+
+from newsletter.content import archive, check, library, render
+from newsletter.content.issue import Issue
+from newsletter.core import mime
+from newsletter.core.delivery import Recipient
+from newsletter.core.email import UNSUBSCRIBE_URL, fill
+from newsletter.core.publication import Publication
+from newsletter.core.schedule import instant
+from newsletter.errors import NotFound
+from newsletter.flows.publish import refuse
+
+ADDRESS = "sample.reader@example.org"
+NAME = "Sam"
+_WAY_OUT = "sample-link-of-nobody"
+
+
+def sample(
+    name: str, publication: Publication, *, root: Path, base_url: str, segment: str = "all"
+) -> Mapping[str, bytes]:
+    """The four files of an issue: `email.html`, `email.txt`, `message.eml`, `archive.html`.
+
+    Drafts too. Same input, same bytes: the message is dated when the issue is due (promise 10).
+    Raises: NotFound for an issue or segment; ContentError when anything blocks.
+    """
+    known = {"all", *publication.segments, *publication.topics}
+    if segment not in known:
+        raise NotFound(f'There is no segment "{segment}".', f"There are: {', '.join(sorted(known))}.")
+    issue = library.load(library.find(name, root), publication, root)
+    refuse(check.check(issue, publication, root))
+    email = render.render(issue, publication, root=root, base_url=base_url, segment=segment)
+    reader = Recipient("sample", ADDRESS, {"first_name": NAME}, f"{base_url}/unsubscribe/{_WAY_OUT}")
+    values = {**reader.values, UNSUBSCRIBE_URL: reader.unsubscribe_url}
+    domain = email.sender.email.rpartition("@")[2]
+    message = mime.compile(email).message(
+        reader, at=_dated(issue, publication), message_id=mime.message_id(f"sample-{issue.slug}", domain)
+    )
+    return {
+        "email.html": fill(email.html, values).encode(),
+        "email.txt": fill(email.text, values).encode(),
+        "message.eml": message,
+        "archive.html": archive.archive(issue, publication, root=root, base_url=base_url).encode(),
+    }
+
+
+def _dated(issue: Issue, publication: Publication) -> datetime:
+    if isinstance(issue.send_at, datetime):
+        at = issue.send_at
+        return at.astimezone(UTC) if at.tzinfo else instant(at.date(), at.time(), publication.timezone)
+    if issue.date is None:
+        return datetime(2000, 1, 1, tzinfo=UTC)
+    return instant(issue.date, issue.send_at or publication.send_at or time(12), publication.timezone)

@@ -1,0 +1,66 @@
+"""What can be read without signing up: the letters, their pictures, and what we keep about people."""
+
+from __future__ import annotations
+
+import re
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, Response
+
+from newsletter.content import images
+from newsletter.core.campaign import Campaign
+from newsletter.errors import NotFound
+from newsletter.web import headers
+from newsletter.web.door import Door, get
+
+_PAGE = {"content": {"text/html": {}}, "description": "A page that says what to do next"}
+_FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}  # the name holds a hash of the bytes
+_STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
+
+
+def routes(app: FastAPI, door: Door) -> None:
+    """Add them to the application."""
+    shown: dict[str, bool] = {}  # whether a campaign that has begun has a page: that never changes
+    pictures = headers.origin(door.desk.publication.images.base_url) or headers.origin(door.desk.links.base_url)
+
+    def index() -> Response:
+        return door.answer(door.pages.letters(_begun(door, shown)))
+
+    get(app, "/archive/", summary="Every letter that was sent")(index)
+    get(app, "/archive", include_in_schema=False)(index)
+
+    @get(app, "/archive/{slug}", summary="One letter", responses={404: _PAGE})
+    def letter(slug: str) -> Response:
+        with door.desk.store.read() as tx:
+            html = tx.campaigns.archive(slug)
+        if html is None:
+            raise NotFound("There is no such letter.", "The list of all letters shows what there is.")
+        return headers.page(html, style=_style(html), images=pictures)
+
+    @get(app, "/images/{name}", answers=FileResponse, summary="A picture of a letter", responses={404: _PAGE})
+    def picture(name: str) -> Response:
+        path = images.served(door.desk.root, name)
+        if path is None:
+            raise NotFound("There is no such picture.", "It may have been in a letter that is gone.")
+        return FileResponse(path, headers=_FOR_EVER)
+
+    @get(app, "/privacy", summary="What we keep, why, and for how long")
+    def privacy() -> Response:
+        return door.answer(door.pages.privacy())
+
+
+def _begun(door: Door, shown: dict[str, bool]) -> list[Campaign]:
+    """The campaigns whose page is public, the latest first."""
+    with door.desk.store.read() as tx:
+        begun = [campaign for campaign in tx.campaigns.all() if campaign.started_at is not None]
+        for campaign in begun:
+            if campaign.key not in shown:
+                shown[campaign.key] = tx.campaigns.archive(campaign.key) is not None
+    public = [campaign for campaign in begun if shown[campaign.key]]
+    return sorted(public, key=lambda campaign: (campaign.started_at or campaign.frozen_at, campaign.id), reverse=True)
+
+
+def _style(html: str) -> str:
+    """The page's own style sheet: the one in its head, which nobody but the program writes."""
+    found = _STYLE.search(html.partition("</head>")[0])
+    return found[1] if found else ""

@@ -1,0 +1,122 @@
+"""The one table from what a flow may raise to what a visitor sees: a status and a page.
+
+A program reading JSON gets the same as `application/problem+json` (RFC 9457).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from newsletter.errors import AddressRefused, LinkExpired, LinkRefused, NewsletterError, NotFound
+from newsletter.web import headers
+from newsletter.web.door import Door
+from newsletter.web.pages import Trouble
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How an error looks: the key of its title, whether its own words are for visitors, what helps."""
+
+    status: int
+    title: str
+    lines: tuple[str, ...] = ()  # keys; empty = the error says it itself
+    form: bool = False
+    back: str = ""
+    back_words: str = "page.home"
+    broken: bool = False
+
+
+BROKEN = Answer(500, "page.broken_title", ("page.broken",), broken=True)
+
+TABLE: tuple[tuple[type[NewsletterError], Answer], ...] = (
+    (LinkExpired, Answer(410, "page.expired_title", form=True)),
+    (LinkRefused, Answer(404, "page.refused_title", form=True)),
+    (AddressRefused, Answer(400, "page.form_title")),  # the signup shows its form again instead
+    (NotFound, Answer(404, "page.missing_title")),
+    (NewsletterError, BROKEN),  # its words are for whoever runs this, not for visitors
+)
+"""The first row that fits decides."""
+
+STATUS: Mapping[int, Answer] = {
+    400: Answer(400, "page.form_title", ("page.form",)),
+    403: Answer(403, "page.foreign_title", ("page.foreign",), back="/", back_words="page.foreign_link"),
+    404: Answer(404, "page.missing_title", ("page.missing",)),
+    405: Answer(405, "page.method_title", ("page.method",)),
+    413: Answer(413, "page.large_title", ("page.large",)),
+    422: Answer(422, "page.form_title", ("page.form",)),
+}
+"""For what is refused before a flow is asked."""
+
+API = "/api/"
+
+
+def answer_to(error: NewsletterError) -> Answer:
+    """The row of the table."""
+    return next(answer for kind, answer in TABLE if isinstance(error, kind))
+
+
+def respond(door: Door, answer: Answer, error: NewsletterError | None = None) -> Response:
+    """The page of an answer."""
+    told = (error.what, error.todo) if error else ()
+    lines = tuple(door.pages.say(key) for key in answer.lines) or tuple(line for line in told if line)
+    trouble = Trouble(
+        title=door.pages.say(answer.title),
+        lines=lines,
+        form=answer.form,
+        back=answer.back,
+        back_words=answer.back_words,
+        broken=answer.broken,
+    )
+    return door.answer(door.pages.trouble(trouble), answer.status, private=True)
+
+
+def problem(status: int, detail: str = "", **more: object) -> JSONResponse:
+    """The same for a program. It never repeats what was sent."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
+    return JSONResponse(body, status, headers.PRIVATE, media_type="application/problem+json")
+
+
+def install(app: FastAPI, door: Door) -> None:
+    """Answer every error of this application by the tables."""
+
+    def ours(request: Request, error: Exception) -> Response:
+        assert isinstance(error, NewsletterError)
+        answer = answer_to(error)
+        if request.url.path.startswith(API):
+            return problem(answer.status, "" if answer.broken else error.what)
+        return respond(door, answer, error)
+
+    def theirs(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        answer = STATUS.get(error.status_code, BROKEN if error.status_code >= BROKEN.status else STATUS[400])
+        api = request.url.path.startswith(API)
+        response = problem(error.status_code) if api else respond(door, answer)
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            response.headers["Allow"] = allowed(app, request)
+        return response
+
+    def shape(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        if request.url.path.startswith(API):
+            wrong = sorted({".".join(str(part) for part in found["loc"][1:]) for found in error.errors()})
+            return problem(422, f"Please look at: {', '.join(wrong)}." if any(wrong) else "This is not what we expect.")
+        return respond(door, STATUS[422])
+
+    app.add_exception_handler(NewsletterError, ours)
+    app.add_exception_handler(HTTPException, theirs)
+    app.add_exception_handler(RequestValidationError, shape)
+
+
+def allowed(app: FastAPI, request: Request) -> str:
+    """Every method of a path (RFC 9110, 15.5.6); the framework names those of one route alone."""
+    path = request.scope["path"]
+    fitting = [route for route in app.routes if isinstance(route, Route) and route.path_regex.match(path)]
+    return ", ".join(sorted({method for route in fitting for method in route.methods or ()}))

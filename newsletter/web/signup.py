@@ -1,0 +1,131 @@
+"""Signing up: the form as a page, and as JSON. One flow behind both."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import FastAPI, Form, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from newsletter.errors import AddressRefused, NotFound
+from newsletter.flows import signup
+from newsletter.web import errors, headers
+from newsletter.web.door import Door, get
+
+_LONGEST_ADDRESS = 254  # RFC 5321, 4.5.3.1.3, without the angle brackets
+_UNTICKED = {"", "0", "false", "no", "off"}
+ACCEPTED = {"status": "accepted", "next": "If the address can receive mail, a message is on its way to it."}
+
+
+class Asked(BaseModel):
+    """A signup as JSON; the fields of the form."""
+
+    model_config = ConfigDict(extra="forbid")
+    email: str = Field(max_length=1000, examples=["reader@example.org"])
+    form: str = Field("", max_length=100, description="A form of newsletter.yml; the first one when empty.")
+    magnet: str = Field("", max_length=100, description="A free resource; the form's own when empty.")
+    letter: bool = Field(False, description="Whether the form's topics are wanted beside the resource.")
+    lang: str = Field("", max_length=35, description="A language of ours; the publication's own when empty.")
+
+
+def routes(app: FastAPI, door: Door) -> None:
+    """Add them to the application."""
+    publication = door.desk.publication
+
+    @get(app, "/", summary="The signup page")
+    def front() -> Response:
+        return _form(publication.default_form, door)
+
+    @get(app, "/s/{form}", summary="The page of one signup form", responses={404: _PAGE})
+    def form_page(form: str) -> Response:
+        return _form(form, door)
+
+    @app.post(
+        "/subscribe",
+        summary="Sign up; the answer is the same for every address",
+        response_class=HTMLResponse,
+        responses={400: _PAGE, 403: _PAGE, 404: _PAGE, 422: _PAGE},
+    )
+    def subscribe(
+        request: Request,
+        email: Annotated[str, Form()] = "",
+        form: Annotated[str, Form()] = "",
+        magnet: Annotated[str, Form()] = "",
+        letter: Annotated[str, Form()] = "",
+        lang: Annotated[str, Form()] = "",
+    ) -> Response:
+        asked = signup.Request(email, form, magnet, letter.strip().lower() not in _UNTICKED, _known(lang, door))
+        frames = _origins(form, door)
+        _same_side(request, frames, door)
+        pages = door.pages.within(asked.lang)
+        try:
+            signup.signup(asked, door.desk)
+        except AddressRefused as refused:
+            key = form or publication.default_form
+            shown = pages.signup(
+                key, magnet=magnet, email=email[:_LONGEST_ADDRESS], letter=asked.letter, problem=_plain(refused)
+            )
+            return door.answer(shown, 400, private=True, frames=frames)
+        door.wake()
+        return door.answer(pages.sent(form, magnet), private=True, frames=frames)
+
+    @app.post(
+        "/api/subscribe",
+        status_code=202,
+        summary="Sign up, for programs; the answer is the same for every address",
+        response_class=JSONResponse,
+        responses={400: _PROBLEM, 403: _PROBLEM, 404: _PROBLEM, 422: _PROBLEM},
+    )
+    def subscribe_json(request: Request, asked: Asked) -> Response:
+        _same_side(request, _origins(asked.form, door), door)
+        lang = _known(asked.lang, door)
+        try:
+            signup.signup(signup.Request(asked.email, asked.form, asked.magnet, asked.letter, lang), door.desk)
+        except AddressRefused as refused:
+            return errors.problem(400, _plain(refused), field="email")
+        door.wake()
+        return JSONResponse(ACCEPTED, 202, headers.PRIVATE)
+
+
+_PAGE = {"content": {"text/html": {}}, "description": "A page that says what to do next"}
+_PROBLEM = {"content": {"application/problem+json": {}}, "description": "What is wrong (RFC 9457)"}
+
+
+def _form(key: str, door: Door) -> Response:
+    try:
+        html = door.pages.signup(key)
+    except KeyError:
+        raise NotFound("There is no such form.", "Start from the first page.") from None
+    return door.answer(html, frames=_origins(key, door))
+
+
+def _known(lang: str, door: Door) -> str:
+    """The language, when we speak it."""
+    return lang if lang in door.pages.languages else door.desk.publication.language
+
+
+def _origins(form: str, door: Door) -> tuple[str, ...]:
+    """The origins that may embed a form, from newsletter.yml."""
+    publication = door.desk.publication
+    try:
+        return headers.origins(publication.form(form or publication.default_form).origins)
+    except KeyError:
+        return ()
+
+
+def _same_side(request: Request, listed: tuple[str, ...], door: Door) -> None:
+    """Refuse a form that a stranger's page sends.
+
+    Absent and `null` pass: old browsers and sandboxed frames send them, and there is no cookie whose
+    right could be abused. Raises: HTTPException 403.
+    """
+    sent = request.headers.get("origin", "").lower()
+    own = {headers.origin(door.desk.links.base_url), headers.origin(str(request.base_url))}
+    if sent and sent != "null" and sent not in own and sent not in listed:
+        raise HTTPException(403)
+
+
+def _plain(refused: AddressRefused) -> str:
+    return f"{refused.what} {refused.todo}".strip()

@@ -1,0 +1,64 @@
+"""The web side as one application: routes, pages, headers, and a worker for what is due.
+
+In: a desk. Out: an ASGI application (`newsletter.web.serve` runs it). It keeps no session, sets no cookie
+and loads nothing from elsewhere; what it does is in the flows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+import newsletter
+from newsletter.flows.desk import Desk
+from newsletter.flows.tick import tick
+from newsletter.web import archive, confirm, download, errors, health, leave, signup
+from newsletter.web.door import Door
+from newsletter.web.guard import Guard
+from newsletter.web.headers import Headers
+from newsletter.web.limit import Limit
+from newsletter.web.pages import Pages
+from newsletter.web.worker import Worker
+
+ROUTES = (signup, confirm, download, leave, archive, health)
+
+
+def site(desk: Desk, *, tick_seconds: float = 1.0) -> FastAPI:
+    """Build it.
+
+    In: the desk; how often, in seconds, the worker looks for what is due when nothing wakes it.
+    Raises: SettingsError for a theme or template that cannot be used.
+    """
+    worker = Worker(lambda: tick(desk), tick_seconds)
+    door = Door(desk, Pages(desk, desk.publication.language), worker.wake)
+    app = FastAPI(
+        title=desk.publication.name,
+        version=newsletter.__version__,
+        docs_url=None,  # its pages load scripts of a third party
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would break one-click leaving (RFC 8058, 3.2)
+        lifespan=_lifespan(worker),
+    )
+    for part in ROUTES:
+        part.routes(app, door)
+    errors.install(app, door)
+    too_large, broken = errors.respond(door, errors.STATUS[413]), errors.respond(door, errors.BROKEN)
+    app.add_middleware(Limit, too_large=lambda: too_large)
+    app.add_middleware(Guard, broken=lambda: broken)
+    app.add_middleware(Headers, https=desk.links.base_url.startswith("https:"))  # the last added is the outermost
+    return app
+
+
+def _lifespan(worker: Worker):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    @asynccontextmanager
+    async def running(_app: FastAPI) -> AsyncIterator[None]:
+        worker.start()
+        try:
+            yield
+        finally:
+            await run_in_threadpool(worker.stop)
+
+    return running

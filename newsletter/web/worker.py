@@ -1,0 +1,54 @@
+"""A thread that does what is due, every now and then and whenever it is woken."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from threading import Event, Thread
+
+from newsletter.web.guard import told
+
+log = logging.getLogger("newsletter.web")
+
+_LONGEST = 60.0  # seconds between tries when nothing goes right
+
+
+class Worker:
+    """Calls `work` every `every` seconds, at once after `wake`, and survives whatever it raises."""
+
+    def __init__(self, work: Callable[[], object], every: float) -> None:
+        self._work = work
+        self._every = every
+        self._woken = Event()
+        self._over = Event()
+        self._thread: Thread | None = None
+
+    def start(self) -> None:
+        """Begin. The thread dies with the process: what it had in hand settles itself at the next start."""
+        self._over.clear()
+        self._thread = Thread(target=self._run, name="newsletter-tick", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something to do."""
+        self._woken.set()
+
+    def stop(self, timeout: float = 10.0) -> bool:
+        """Finish what is in hand, for at most so many seconds. Out: whether it has ended."""
+        self._over.set()
+        self._woken.set()
+        if self._thread is not None:
+            self._thread.join(timeout)
+        return self._thread is None or not self._thread.is_alive()
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._over.is_set():
+            try:
+                self._work()
+                failures = 0
+            except Exception as problem:  # noqa: BLE001 -- the next pass may go well
+                failures += 1
+                log.error("A pass of what is due broke off: %s", told(problem))  # noqa: TRY400
+            self._woken.wait(min(self._every * 2**failures, max(self._every, _LONGEST)))
+            self._woken.clear()

@@ -1,0 +1,90 @@
+"""What we accept as an address, and when two spellings are one person."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.core.address import Address, masked, parse
+from newsletter.errors import AddressRefused
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept", "key"),
+    [
+        ("anna@example.org", "anna@example.org", "anna@example.org"),
+        ("  anna@example.org\n", "anna@example.org", "anna@example.org"),
+        ("Anna.Lee@Example.ORG", "Anna.Lee@example.org", "anna.lee@example.org"),
+        ("anna+letters@example.org", "anna+letters@example.org", "anna+letters@example.org"),
+        ("o'hara@example.org", "o'hara@example.org", "o'hara@example.org"),
+        ("anna@faß.example", "anna@xn--fa-hia.example", "anna@xn--fa-hia.example"),
+        ("anna@BÜCHER.example", "anna@xn--bcher-kva.example", "anna@xn--bcher-kva.example"),
+        ("anna@xn--bcher-kva.example", "anna@xn--bcher-kva.example", "anna@xn--bcher-kva.example"),
+    ],
+)
+def test_an_address_is_kept_as_typed_and_known_by_its_key(typed, kept, key):
+    assert parse(typed) == Address(typed=kept, key=key)
+
+
+def test_plus_tags_and_dots_are_other_people():
+    assert len({parse(text).key for text in ("al@example.org", "a.l@example.org", "al+x@example.org")}) == 3
+
+
+def test_the_domain_is_ascii():
+    assert parse("Anna@Bücher.Example").domain == "xn--bcher-kva.example"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "anna",
+        "anna@",
+        "@letters.example",
+        "anna@example",
+        "anna@localhost",
+        "anna@@example.org",
+        "an na@example.org",
+        "anna@exa mple.org",
+        "anna@example.org, bo@example.org",
+        "Anna <anna@example.org>",
+        "anna@example.org\r\nBcc: bo@example.org",
+        "anna@[127.0.0.1]",
+        '"anna"@example.org',
+        "änna@example.org",
+        "anna@example..org",
+        ".anna@example.org",
+        "anna@-example.org",
+        "a" * 65 + "@example.org",
+        "anna@" + "a" * 250 + ".org",
+    ],
+)
+def test_promise_12_what_is_no_address_is_refused_without_repeating_it(text):
+    with pytest.raises(AddressRefused) as refused:
+        parse(text)
+    said = str(refused.value)
+    assert not text.strip() or text not in said
+    assert "name@example.org" in refused.value.todo
+
+
+@given(st.text(max_size=40) | st.builds("{}@{}.org".format, st.text(max_size=10), st.text(max_size=10)))
+def test_whatever_comes_is_an_address_or_refused(text):
+    try:
+        found = parse(text)
+    except AddressRefused:
+        return
+    assert found.typed.isascii()
+    assert found.typed.count("@") == 1
+    assert not set(found.typed) & set(' \r\n\t,;:<>()[]\\"')
+    assert parse(found.typed) == found
+    assert parse(found.key).key == found.key
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [("anna@example.org", "a…@e….org"), ("b@mail.example.co", "b…@m….co")],
+)
+def test_a_masked_address_tells_little(address, shown):
+    assert masked(address) == shown

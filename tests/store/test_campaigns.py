@@ -1,0 +1,310 @@
+"""The ledger's contract, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.exc import IntegrityError
+
+from newsletter.core.campaign import Campaign, CampaignState, Claim, Counts, Draft
+from newsletter.core.consent import Newcomer, Reason, State
+from newsletter.core.delivery import Outcome, Status
+from newsletter.store import SqlStore, open_store
+
+NOW = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
+LEASE = timedelta(seconds=60)
+
+
+def people(count: int, *, first: int = 0, state: State = State.ACTIVE) -> list[Newcomer]:
+    return [
+        Newcomer(f"r{n}@x.test", f"r{n}@x.test", f"hmac{n}", f"pid{n}", f"token{n}", state, "en", first_name=f"N{n}")
+        for n in range(first, first + count)
+    ]
+
+
+def freeze(
+    store: SqlStore, *, key: str = "quiet", batch_size: int = 4, topics: Sequence[str] = ("letter",)
+) -> Campaign:
+    draft = Draft(
+        key=key,
+        pid=f"c-{key}",
+        subject="A quiet week",
+        segments=("all",),
+        topics=tuple(topics),
+        content_sha256="content",
+        source_sha256=f"source-{key}",
+        provider="fake",
+        batch_size=batch_size,
+        archive="<p>page</p>",
+        excluded={"pending": 1},
+        plan_hash="plan",
+        emails={"all": "{}"},
+    )
+    with store.begin() as tx:
+        return tx.campaigns.freeze(draft, NOW)
+
+
+def claim(store: SqlStore, campaign: Campaign, *, owner: str = "me", now: datetime = NOW) -> Claim | None:
+    with store.begin() as tx:
+        return tx.campaigns.claim(campaign.id, owner, now, lease=LEASE, way_out=lambda token: f"u/{token}")
+
+
+def taken(store: SqlStore, campaign: Campaign, **how: object) -> Claim:
+    found = claim(store, campaign, **how)  # type: ignore[arg-type]
+    assert found is not None
+    return found
+
+
+def record(store: SqlStore, claimed: Claim, statuses: Sequence[Status], **how: datetime) -> bool:
+    outcomes = [
+        Outcome(recipient.key, status, message_id=f"m-{recipient.key}" if status is Status.SUBMITTED else None)
+        for recipient, status in zip(claimed.recipients, statuses, strict=True)
+    ]
+    with store.begin() as tx:
+        return tx.campaigns.record(claimed, outcomes, **how)
+
+
+def counts(store: SqlStore, campaign: Campaign, now: datetime = NOW) -> Counts:
+    with store.read() as tx:
+        found = tx.campaigns.counts(campaign.id, now)
+    assert found.adds_up
+    return found
+
+
+@pytest.fixture
+def ten(store: SqlStore) -> SqlStore:
+    with store.begin() as tx:
+        tx.audience.add(people(10), NOW, ["letter"])
+    return store
+
+
+def test_the_audience_is_the_active_with_the_topic_and_nobody_suppressed(store: SqlStore) -> None:
+    with store.begin() as tx:
+        tx.audience.add(people(5), NOW, ["letter"])
+        tx.audience.add(people(2, first=5), NOW)  # the workbook only
+        tx.audience.add(people(1, first=7, state=State.PENDING), NOW, ["letter"])
+        tx.audience.add(people(1, first=8, state=State.UNSUBSCRIBED), NOW, ["letter"])
+        tx.audience.suppress("hmac0", Reason.COMPLAINED, NOW)
+    with store.read() as tx:
+        heads = tx.campaigns.headcount(["letter"])
+    assert heads == {"audience": 4, "not subscribed to this": 2, "pending": 1, "unsubscribed": 1, "complained": 1}
+    campaign = freeze(store)
+    assert campaign.audience == 4
+    claimed = taken(store, campaign)
+    assert {one.address for one in claimed.recipients} == {f"r{n}@x.test" for n in range(1, 5)}
+
+
+def test_newcomers_are_not_added_to_a_frozen_audience(ten: SqlStore) -> None:
+    campaign = freeze(ten)
+    with ten.begin() as tx:
+        tx.audience.add(people(3, first=50), NOW, ["letter"])
+    assert counts(ten, campaign) == Counts(audience=10, pending=10)
+
+
+def test_promise_1_a_person_stands_once_in_a_campaign_by_primary_key(ten: SqlStore) -> None:
+    campaign = freeze(ten)
+    with pytest.raises(IntegrityError), ten._write.begin() as connection:
+        connection.exec_driver_sql(
+            f"INSERT INTO deliveries (campaign_id, subscriber_id, batch) "
+            f"SELECT campaign_id, subscriber_id, 1 FROM deliveries WHERE campaign_id = {campaign.id}"
+        )
+
+
+def test_promise_1_a_key_is_frozen_once(ten: SqlStore) -> None:
+    freeze(ten)
+    with pytest.raises(IntegrityError):
+        freeze(ten)
+
+
+def test_a_batch_is_claimed_by_one_and_carries_what_a_provider_needs(ten: SqlStore) -> None:
+    campaign = freeze(ten)
+    first, second, third = (taken(ten, campaign) for _ in range(3))
+    assert claim(ten, campaign) is None
+    assert [len(one.recipients) for one in (first, second, third)] == [4, 4, 2]
+    assert len({recipient.key for one in (first, second, third) for recipient in one.recipients}) == 10
+    reader = first.recipients[0]
+    assert (reader.key, reader.address, reader.values["first_name"], reader.unsubscribe_url) == (
+        "c-quiet-pid0",
+        "r0@x.test",
+        "N0",
+        "u/token0",
+    )
+    assert first.key == "c-quiet:1"
+
+
+def test_promise_4_whoever_left_before_the_claim_gets_nothing(ten: SqlStore) -> None:
+    campaign = freeze(ten)
+    with ten.begin() as tx:
+        tx.audience.move(1, State.UNSUBSCRIBED, NOW, ends_links=True)
+        tx.audience.suppress("hmac1", Reason.BOUNCED, NOW)
+        tx.audience.drop_topics(3)
+        erased = tx.audience.by_hmac("hmac3")
+        assert erased is not None
+        tx.audience.erase(erased)
+    assert taken(ten, campaign).recipients == ()
+    with ten.read() as tx:
+        assert tx.campaigns.reasons(campaign.id) == {"unsubscribed": 1, "bounced": 1, "topic": 1, "erased": 1}
+    assert counts(ten, campaign) == Counts(audience=10, suppressed=4, pending=6)
+
+
+def test_a_refusal_touches_its_reader_alone(ten: SqlStore) -> None:
+    campaign = freeze(ten)
+    s = Status
+    assert record(ten, taken(ten, campaign), [s.SUBMITTED, s.REJECTED, s.SUPPRESSED, s.SUBMITTED])
+    assert counts(ten, campaign) == Counts(audience=10, submitted=2, failed=1, suppressed=1, pending=6)
+
+
+def test_what_may_be_tried_again_waits_and_keeps_who_was_reached(ten: SqlStore) -> None:
+    campaign = freeze(ten)
+    later = NOW + timedelta(minutes=5)
+    s = Status
+    record(ten, taken(ten, campaign), [s.SUBMITTED, s.RETRY, s.SUBMITTED, s.RETRY], not_before=later)
+    assert counts(ten, campaign) == Counts(audience=10, submitted=2, pending=8)
+    others = [taken(ten, campaign), taken(ten, campaign)]
+    assert [one.n for one in others] == [2, 3]
+    assert claim(ten, campaign) is None
+    with ten.read() as tx:
+        assert tx.campaigns.next_try(campaign.id) == later
+    again = taken(ten, campaign, now=later)
+    assert [one.address for one in again.recipients] == ["r1@x.test", "r3@x.test"]
+    assert (again.attempt, again.key) == (2, "c-quiet:1")
+
+
+def test_promise_3_unknown_rows_stay_uncertain_and_the_surely_unsent_leave_their_batch(ten: SqlStore) -> None:
+    campaign = freeze(ten)
+    s = Status
+    record(ten, taken(ten, campaign), [s.SUBMITTED, s.UNKNOWN, s.RETRY, s.RETRY])
+    assert counts(ten, campaign) == Counts(audience=10, submitted=1, uncertain=1, pending=8)
+    with ten.read() as tx:
+        (uncertain,) = tx.campaigns.uncertain(campaign.id)
+    assert [one.address for one in uncertain.recipients] == ["r1@x.test"]
+    seen = []
+    while one := claim(ten, campaign):
+        seen += [recipient.address for recipient in one.recipients]
+    assert sorted(seen) == sorted(f"r{n}@x.test" for n in range(10) if n not in {0, 1})
+
+
+def test_a_claim_whose_lease_is_over_is_uncertain_and_its_late_answer_still_counts(ten: SqlStore) -> None:
+    campaign = freeze(ten)
+    claimed = taken(ten, campaign)
+    late = NOW + timedelta(seconds=61)
+    assert counts(ten, campaign).uncertain == 0
+    assert counts(ten, campaign, late).uncertain == 4
+    with ten.read() as tx:
+        assert tx.campaigns.holds(claimed, "me", NOW)
+        assert not tx.campaigns.holds(claimed, "me", late)
+        assert not tx.campaigns.holds(claimed, "somebody else", NOW)
+    with ten.begin() as tx:
+        assert tx.campaigns.reap(campaign.id, NOW, everyone=False) == 0
+        assert tx.campaigns.reap(campaign.id, late, everyone=False) == 1
+    assert record(ten, claimed, [Status.SUBMITTED] * 4)
+    assert counts(ten, campaign).submitted == 4
+
+
+def test_an_answer_for_a_batch_that_was_claimed_anew_is_not_written(ten: SqlStore) -> None:
+    campaign = freeze(ten)
+    first = taken(ten, campaign)
+    record(ten, first, [Status.RETRY] * 4)
+    second = taken(ten, campaign)
+    assert second.n == first.n
+    assert not record(ten, first, [Status.SUBMITTED] * 4)
+    assert record(ten, second, [Status.SUBMITTED] * 4)
+
+
+def test_a_reader_erased_while_the_call_was_out_is_still_counted(ten: SqlStore) -> None:
+    campaign = freeze(ten)
+    claimed = taken(ten, campaign)
+    with ten.begin() as tx:
+        reader = tx.audience.by_hmac("hmac2")
+        assert reader is not None
+        tx.audience.erase(reader)
+    assert record(ten, claimed, [Status.SUBMITTED, Status.SUBMITTED, Status.REJECTED, Status.SUBMITTED])
+    assert counts(ten, campaign) == Counts(audience=10, submitted=3, failed=1, pending=6)
+
+
+def test_a_pause_is_read_in_every_claim(ten: SqlStore) -> None:
+    campaign = freeze(ten)
+    taken(ten, campaign)
+    with ten.begin() as tx:
+        tx.campaigns.set_state(campaign.id, CampaignState.PAUSED)
+    assert claim(ten, campaign) is None
+    with ten.begin() as tx:
+        tx.campaigns.set_state(campaign.id, CampaignState.SENDING)
+        tx.facts.set("paused_all", "by a test")
+    assert claim(ten, campaign) is None
+    with ten.begin() as tx:
+        tx.facts.set("paused_all", None)
+    assert claim(ten, campaign) is not None
+
+
+def test_promise_2_finished_means_every_row_is_final(ten: SqlStore) -> None:
+    campaign = freeze(ten)
+    while one := claim(ten, campaign):
+        with ten.begin() as tx:
+            assert not tx.campaigns.finish(campaign.id, NOW)
+        record(ten, one, [Status.SUBMITTED] * len(one.recipients))
+    with ten.begin() as tx:
+        assert tx.campaigns.finish(campaign.id, NOW)
+    with ten.read() as tx:
+        found = tx.campaigns.by_key("quiet")
+    assert found is not None
+    assert (found.state, found.finished_at) == (CampaignState.FINISHED, NOW)
+
+
+def test_message_ids_are_kept_where_the_provider_gives_them(ten: SqlStore) -> None:
+    campaign = freeze(ten)
+    record(ten, taken(ten, campaign), [Status.SUBMITTED] * 4)
+    with ten._read.begin() as connection:
+        found = connection.exec_driver_sql("SELECT count(*) FROM deliveries WHERE provider_id IS NOT NULL").scalar()
+    assert found == 4
+
+
+def test_the_archive_shows_what_has_begun(ten: SqlStore) -> None:
+    campaign = freeze(ten)
+    with ten.begin() as tx:
+        assert tx.campaigns.archive("quiet") is None
+        tx.campaigns.start(campaign.id, NOW)
+        assert tx.campaigns.archive("quiet") == "<p>page</p>"
+        assert tx.campaigns.archive("other") is None
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_promise_2_the_counts_add_up_whatever_happens(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Any answers in any order, lapses and late answers: each row is counted once, nobody is claimed twice."""
+    store = open_store(f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'n.db'}")
+    with store.begin() as tx:
+        tx.audience.add(people(7), NOW, ["letter"])
+    campaign = freeze(store, batch_size=3)
+    sent: list[str] = []
+    held: list[Claim] = []
+    for _ in range(data.draw(st.integers(1, 14))):
+        move = data.draw(st.sampled_from(["claim", "answer", "reap", "leave"]))
+        if move == "claim" and (found := claim(store, campaign)):
+            held.append(found)
+        elif move == "answer" and held:
+            one = held.pop(data.draw(st.integers(0, len(held) - 1)))
+            statuses = [data.draw(st.sampled_from(list(Status))) for _ in one.recipients]
+            if record(store, one, statuses):
+                sent += [
+                    recipient.key
+                    for recipient, status in zip(one.recipients, statuses, strict=True)
+                    if status is Status.SUBMITTED
+                ]
+        elif move == "reap":
+            with store.begin() as tx:
+                tx.campaigns.reap(campaign.id, NOW, everyone=True)
+        elif move == "leave":
+            with store.begin() as tx:
+                tx.audience.move(data.draw(st.integers(1, 7)), State.UNSUBSCRIBED, NOW)
+        found_counts = counts(store, campaign)
+        assert found_counts.audience == 7
+        assert found_counts.submitted == len(sent)
+    assert len(sent) == len(set(sent))
+    store.close()

@@ -1,0 +1,208 @@
+"""A small publication behind real HTTP: a real store, the flows, uvicorn on a free port of the loopback."""
+
+from __future__ import annotations
+
+import re
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+import uvicorn
+from PIL import Image
+from pypdf import PdfWriter
+
+from newsletter.core import address
+from newsletter.core.consent import State, Subscriber
+from newsletter.core.email import fill
+from newsletter.core.links import Links
+from newsletter.core.pace import Pace
+from newsletter.core.publication import Footer, Form, Magnet, Publication, Sender
+from newsletter.flows.desk import Desk
+from newsletter.store import SqlStore, open_store
+from newsletter.testing import Chance, Clock, FakeProvider
+from newsletter.web.serve import config as site_config
+
+PUBLICATION = Publication(
+    name="Harbour Letters",
+    senders={"harbour": Sender("Harbour Letters", "letters@mail.harbour.test", "answers@harbour.test")},
+    footer=Footer(address="3 Quay Street, Port Ellen", phone="555 0100", email="hello@harbour.test"),
+    topics={"letter": "The Sunday letter"},
+    magnets={
+        "tides": Magnet("Tide Notebook", "A page for each day of a month.", ("magnets/tide-notebook.pdf",)),
+        "sheets": Magnet("Two Sheets", "One to write on, one to read.", ("magnets/write.pdf", "magnets/read.pdf")),
+        "film": Magnet("A Short Film", "It lives elsewhere.", url="https://films.harbour.test/short"),
+    },
+    forms={
+        "notebook": Form("tides", ("letter",), ("https://www.harbour.test/",), "Send me the free Tide Notebook."),
+        "plain": Form("", ("letter",)),
+    },
+    crisis_text="In an emergency, call 112.",
+)
+
+BASE = "https://letters.harbour.test"
+
+
+@dataclass
+class House:
+    """The publication as a test sees it."""
+
+    desk: Desk
+    store: SqlStore
+    clock: Clock
+    provider: FakeProvider
+    database: Path
+    url: str = ""
+    http: requests.Session = field(default_factory=requests.Session)
+
+    def get(self, path: str, **how):
+        return self.http.get(self.url + path, **{"timeout": 10, "allow_redirects": False, **how})
+
+    def post(self, path: str, **how):
+        return self.http.post(self.url + path, **{"timeout": 10, "allow_redirects": False, **how})
+
+    def sign_up(self, email: str, **fields: str):
+        return self.post("/subscribe", data={"email": email, "form": "notebook", **fields})
+
+    def letters_to(self, email: str, count: int = 1) -> list[str]:
+        """The text of the mails to an address, once there are so many."""
+        until(lambda: len(self._to(email)) >= count)
+        return self._to(email)
+
+    def _to(self, email: str) -> list[str]:
+        sent = [(call.email, one) for call in self.provider.calls for one in call.batch.recipients]
+        return [fill(mail.text, dict(one.values)) for mail, one in sent if one.address == email]
+
+    def link(self, email: str, purpose: str, count: int = 1) -> str:
+        """The path of the link in the latest mail to an address."""
+        text = self.letters_to(email, count)[-1]
+        found = re.search(rf"{re.escape(BASE)}(/{purpose}/\S+)", text)
+        assert found, text
+        return found[1]
+
+    def subscriber(self, email: str) -> Subscriber | None:
+        with self.store.read() as tx:
+            return tx.audience.by_hmac(self.desk.hmac(address.parse(email)))
+
+    def state(self, email: str) -> State | None:
+        who = self.subscriber(email)
+        return who.state if who else None
+
+    def join(self, email: str, **fields: str) -> Subscriber:
+        """Sign up and confirm."""
+        before = len(self._to(email))
+        self.sign_up(email, **fields)
+        assert self.post(self.link(email, "confirm", before + 1)).status_code == 200
+        self.letters_to(email, before + 2)
+        who = self.subscriber(email)
+        assert who
+        return who
+
+    def evidence(self, email: str) -> list[str]:
+        who = self.subscriber(email)
+        assert who
+        with self.store.read() as tx:
+            return [f"{row['kind']} {row['method']}" for row in tx.audience.evidence(who.pid)]
+
+    def quiet(self) -> bool:
+        """Whether no mail waits."""
+        with self.store.read() as tx:
+            return not {"waiting", "claimed"} & set(tx.queue.numbers())
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Nothing is written meanwhile, by anybody (`PRAGMA data_version` of another connection)."""
+        until(self.quiet)
+        with sqlite3.connect(self.database) as other:
+            before = other.execute("PRAGMA data_version").fetchone()
+            yield
+            assert other.execute("PRAGMA data_version").fetchone() == before
+        other.close()
+
+
+def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.005)
+
+
+@contextmanager
+def running(config: uvicorn.Config) -> Iterator[str]:
+    """A site on a free port, in a thread."""
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        until(lambda: server.started)
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(15)
+            assert not thread.is_alive()
+
+
+def write_files(root: Path) -> None:
+    for name in ("tide-notebook", "write", "read"):
+        path = root / "magnets" / f"{name}.pdf"
+        path.parent.mkdir(exist_ok=True)
+        pdf = PdfWriter()
+        pdf.add_blank_page(200, 200)
+        pdf.write(path)
+        pdf.close()
+    (root / "images").mkdir()
+    Image.new("RGB", (40, 20), "navy").save(root / "images" / "sea.png")
+    (root / "secret.txt").write_text("nobody sees this")
+
+
+@contextmanager
+def open_house(root: Path, publication: Publication = PUBLICATION, base: str = BASE) -> Iterator[House]:
+    write_files(root)
+    database = root / "letters.db"
+    store, clock, provider = open_store(f"sqlite:///{database}"), Clock(), FakeProvider()
+    desk = Desk(
+        root=root,
+        publication=publication,
+        store=store,
+        provider=provider,
+        transactional=provider,
+        links=Links(base, ["a key for tests"]),
+        suppression_key=b"another key for tests",
+        now=clock,
+        entropy=Chance().bytes,
+        pace=Pace(),
+    )
+    house = House(desk, store, clock, provider, database)
+    house.http.trust_env = False
+    try:
+        with running(site_config(desk, tick_seconds=3600)) as house.url:
+            yield house
+    finally:
+        house.http.close()
+        store.close()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One for the tests of a file; each uses addresses of its own."""
+    with open_house(tmp_path_factory.mktemp("house")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def own_house(tmp_path: Path) -> Iterator[House]:
+    """One for a single test."""
+    with open_house(tmp_path) as opened:
+        yield opened
+
+
+def path_of(url: str) -> str:
+    return urlsplit(url).path
