@@ -40,6 +40,9 @@ class App:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for provider in (self.desk.provider, self.desk.transactional):
+            if isinstance(provider, Smtp):
+                provider.close()
         self.store.close()
 
 

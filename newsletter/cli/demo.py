@@ -87,24 +87,25 @@ class Story:
         """Run one of the program's own commands; returns what it printed."""
         from newsletter.cli.program import run
 
-        out = io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = run(["-C", str(self.root), *arguments], self.environ)
-        hold(code == expect, f"newsletter {' '.join(arguments)} left with {code}, not {expect}:\n{out.getvalue()}")
+        hold(code == expect, f"newsletter {' '.join(arguments)} left with {code}, not {expect}:\n{err.getvalue()}")
         return out.getvalue()
 
     def outbox(self) -> list[EmailMessage]:
         """All mail so far."""
         from newsletter.providers.outbox import messages
 
-        return list(messages(self.root / "outbox"))
+        found: list[EmailMessage] = list(messages(self.root / "outbox"))
+        return found
 
     def mail_to(self, address: str, containing: str) -> EmailMessage:
         """The newest mail to an address whose text has some words; waits for it a little."""
         for _ in patiently():
-            for message in reversed(self.outbox()):
-                if message["To"] and address in str(message["To"]) and containing in text_of(message):
-                    return message
+            found = [one for one in self.outbox() if address in str(one["To"]) and containing in text_of(one)]
+            if found:
+                return found[-1]
         raise DemoFailed(f"No mail with {containing!r} arrived within {_PATIENCE:.0f} s.")
 
     def data_version(self) -> int:
@@ -216,7 +217,7 @@ def send_once(story: Story, issue: str) -> None:
 
 def leave(story: Story, reader: str) -> None:
     """One click, taken from the mail's own header (RFC 8058)."""
-    mail = next(one for one in reversed(story.outbox()) if one["List-Unsubscribe"] and reader in str(one["To"]))
+    mail = next(one for one in reversed(story.outbox()) if one["List-Id"] and reader in str(one["To"]))
     url = re.findall(r"<(https?://[^>]+)>", str(mail["List-Unsubscribe"]).replace("\n", ""))[0]
     body = str(mail["List-Unsubscribe-Post"])
     answer = session().post(
@@ -242,7 +243,7 @@ def send_next(story: Story, issue: str) -> None:
     rows = json.loads(story.command("status", "--json"))
     hold(all(adds_up(row) and row["pending"] == row["uncertain"] == 0 for row in rows), str(rows))
     total = sum(row["submitted"] for row in rows)
-    letters = [one for one in story.outbox() if one["List-Unsubscribe"]]
+    letters = [one for one in story.outbox() if one["List-Id"]]
     hold(
         len(letters) == total == len(READERS) + 1, f"{len(letters)} letters lie in the outbox, the ledger says {total}"
     )
@@ -255,7 +256,7 @@ def epilogue(story: Story, issues: list[str]) -> None:
     terminal.say(f"The mails lie in     {FOLDER}/outbox (a Maildir: `mutt -f {FOLDER}/outbox` reads it)")
     terminal.say(f"Look at a letter     {FOLDER}/look/email.html in a browser, email.txt in a terminal")
     terminal.say("Try next")
-    terminal.say(f"    newsletter check issues/{issues[0]}")
+    terminal.say(f"    newsletter check {issues[0]}")
     terminal.say("    newsletter serve                     then open http://localhost:8000")
     terminal.say(f"    newsletter -C {FOLDER} status")
 

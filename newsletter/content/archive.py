@@ -76,7 +76,7 @@ class Page:
     @property
     def dress(self) -> Dress:
         """How a line of text is dressed."""
-        return Dress(link="", code="", picture="", source=self.look.source, merge=False)
+        return Dress(link="", code="", picture=_plain, source=self.look.source, merge=False)
 
     def html(self, body: Iterable[Block]) -> str:
         """Blocks as HTML."""
@@ -155,7 +155,7 @@ class Page:
         yield "</figure>"
 
     def _image(self, image: blocks.Image) -> Stream:
-        shown = picture(image.picture, "", self.dress)
+        shown = picture(image.picture, _plain, self.dress)
         yield "<figure>"
         yield f'<a href="{attribute(image.link)}">{shown}</a>' if image.link else shown
         yield f"<figcaption>{text(image.caption)}</figcaption></figure>" if image.caption else "</figure>"
@@ -205,6 +205,11 @@ class Page:
 
 def _facts(parts: tuple[str, ...]) -> str:
     return " ".join(f"<span>{text(part)}{'' if part is parts[-1] else ' ·'}</span>" for part in parts)
+
+
+def _plain(_wide: int) -> str:
+    """A picture on a page needs no attributes: the style sheet keeps it within its column."""
+    return ""
 
 
 def _class(table: blocks.Table, column: int) -> str:

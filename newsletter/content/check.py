@@ -102,7 +102,7 @@ def _preheader(issue: Issue, publication: Publication, head: Document) -> Iterat
         message = "the preheader repeats the subject, which stands beside it"
     else:
         return
-    yield head.problem(["preheader"], "W302", message, fix, level=Level.WARNING if written else Level.NOTE)
+    yield head.problem(["preheader"], "W302", message, fix, level=Level.WARNING)
 
 
 def _bare(words: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -214,7 +215,7 @@ class _Reader:
         shown = phrases(content, self.text)
         url = link_parts(str(link.attrs.get("href", "")), self.text, row, 1, shown=f"[{plain(shown)[:20]}")
         if not plain(shown).strip():
-            self.text.note(row, "E220", "this button has no words", "[Words](https://www.example.org){.button}")
+            self.text.note(row, "E220", "this button has no words", "[Words](https://www.example.org/page){.button}")
         secondary = "secondary" in str(link.attrs.get("class", "")).split()
         return blocks.Button(url, shown, secondary, self.text.line(row))
 
@@ -485,6 +486,9 @@ _DASH = re.compile(r"(?:—|–|--|―)[ \u00a0]*(?=\S)")
 def _sourced(inside: tuple[Block, ...]) -> tuple[tuple[Block, ...], tuple[Inline, ...]]:
     """A quotation and its source, when its last line was `— Name`."""
     last = inside[-1] if inside else None
+    if isinstance(last, blocks.Listing) and last.items:  # the line after a list is read as part of its last item
+        item, source = _sourced(last.items[-1])
+        return (*inside[:-1], replace(last, items=(*last.items[:-1], item))), source
     if not isinstance(last, blocks.Paragraph):
         return inside, ()
     cut = max((n for n, part in enumerate(last.inside) if isinstance(part, blocks.Break)), default=-1)

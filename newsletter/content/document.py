@@ -69,13 +69,6 @@ class Document:
         """The values alone: nested dicts, lists and text; a value left empty is None, `''` is empty text."""
         return {key: _plain(node) for key, node in self.root.nodes.items()}
 
-    def node(self, loc: Sequence[str | int]) -> Node | None:
-        """What stands at a path of names and positions, or None."""
-        node: Node | None = self.root
-        for step in loc:
-            node = _child(node, step)
-        return node
-
     def place(self, loc: Sequence[str | int], *, key: bool = False) -> Place:
         """Line and column of the value at `loc`.
 

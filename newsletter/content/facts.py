@@ -57,7 +57,7 @@ def of_magnet(magnet: Magnet, root: Path, words: Mapping[str, str]) -> tuple[str
 
 def _size(size: int) -> str:
     """In decimal units, as phones and stores count: "640 KB", "1.6 MB"."""
-    if size < KILO * KILO:
+    if round(size / KILO) < KILO:
         return f"{max(1, round(size / KILO))} KB"
     return f"{size / KILO / KILO:.1f} MB"
 

@@ -21,14 +21,16 @@ Stream = Iterator[str | Site]
 class Dress:
     """How a line is dressed: attributes (with a leading blank) of its tags, and where pictures are.
 
+    `picture` gets the px a picture is wide, 0 when that is not known; `measure` is the most it may be.
     `merge` keeps merge tags as sites; without it their fallback is written, and a link that leads only
     one reader somewhere is left out: a public page has no reader.
     """
 
     link: str
     code: str
-    picture: str
+    picture: Callable[[int], str]
     source: Callable[[blocks.Picture], str]
+    measure: int = 0
     merge: bool = True
 
 
@@ -116,13 +118,16 @@ def _quoted(tag: blocks.MergeTag) -> str:
     return quote(tag.fallback, safe="")
 
 
-def picture(part: blocks.Picture, attributes: str, dress: Dress, *, width: int = 0) -> str:
-    """An image with its size, alternative text and address. In: the most px it may be wide (0: any)."""
-    size = f' width="{width}"' if width else ""
+def picture(part: blocks.Picture, attributes: Callable[[int], str], dress: Dress, *, unknown: int = 0) -> str:
+    """An image with its size, alternative text, address, and the attributes for its width.
+
+    In: how wide a picture of unknown size is shown, in px (0: as it comes).
+    """
+    wide, size = unknown, f' width="{unknown}"' if unknown else ""
     if part.asset and part.asset.width:
-        wide = min(part.asset.width, width or part.asset.width)
+        wide = min(part.asset.width, dress.measure or part.asset.width)
         size = f' width="{wide}" height="{round(part.asset.height * wide / part.asset.width)}"'
-    return f'<img src="{attribute(dress.source(part))}" alt="{attribute(part.alt)}"{size}{attributes}>'
+    return f'<img src="{attribute(dress.source(part))}" alt="{attribute(part.alt)}"{size}{attributes(wide)}>'
 
 
 def together(title: tuple[blocks.Inline, ...]) -> tuple[blocks.Inline, ...]:

@@ -313,7 +313,7 @@ _INSTEAD = {
     "em": "_italic_",
     "s": "~~struck~~",
     "del": "~~struck~~",
-    "a": "[Words](https://www.example.org)",
+    "a": "[Words](https://www.example.org/page)",
     "img": "![What it shows](images/picture.jpg)",
     "h1": "## Title",
     "h2": "## Title",
@@ -324,7 +324,7 @@ _INSTEAD = {
     "ol": "1. One thing",
     "blockquote": "> The words",
     "code": "`code`",
-    "button": "[Words](https://www.example.org){.button}",
+    "button": "[Words](https://www.example.org/page){.button}",
     "table": "| Day | Hours |\n| --- | --- |\n| Monday | 9-17 |",
     "div": "::: callout Heading\nThe words\n:::",
     "center": "Delete the tag; text begins at the left.",
@@ -354,7 +354,7 @@ def _attributes(token: Token, text: Text, row: int, rows: int) -> None:
     unknown += [str(key) for key in token.meta.get("insecure_attrs", {})]
     if unknown:
         message = f'a link knows no "{unknown[0]}"; did you mean .button?'
-        text.note(row, "E233", message, "[Words](https://www.example.org){.button}", find="{", rows=rows)
+        text.note(row, "E233", message, "[Words](https://www.example.org/page){.button}", find="{", rows=rows)
     elif classes:
         message = "a button must be alone in its paragraph"
         fix = "Put a blank line before and after it, or remove {.button}."
@@ -389,7 +389,7 @@ _LEFT = (
         "{",
         "E233",
         "this in braces belongs directly after a link, without a blank",
-        "[Words](https://www.example.org){.button}",
+        "[Words](https://www.example.org/page){.button}",
     ),
     (
         re.compile(r"(?<![\\{])\{\{"),
@@ -440,7 +440,7 @@ def unused_references(references: dict[str, dict[str, object]], contents: Iterab
         elif label not in used:
             message = "this line would vanish: it is read as the address of a link that is not there"
             text.note(
-                row, "E220", message, "[Words](https://www.example.org)   (or \\[Words]: for plain text)", find="["
+                row, "E220", message, "[Words](https://www.example.org/page)   (or \\[Words]: for plain text)", find="["
             )
 
 

@@ -184,7 +184,7 @@ def footer(
     care: bool = True,
 ) -> Stream:
     """A hairline, then in small type: `before`, a word of care, who writes and where they are, `links`."""
-    yield from rows.row(look, rows.hairline(look, 0), above=look.theme.steps.footer)
+    yield from rows.row(look, rows.hairline(look), above=look.theme.steps.footer)
     below = partial(rows.row, look, voice="small", ink="soft", font="sans")
     if first := tuple(before):
         yield from below(first, above=20)

@@ -53,9 +53,18 @@ class Look:
         return Dress(
             link=f' class="link" style="color:{light.link};text-decoration:underline"',
             code=f' class="mono" style="font-family:{fonts.mono};font-size:0.9em"',
-            picture=' style="max-width:100%;height:auto;vertical-align:middle"',
+            picture=lambda wide: f' style="{self.fluid(wide)};vertical-align:middle"',
             source=self.source,
+            measure=self.theme.measure,
         )
+
+    @staticmethod
+    def fluid(wide: int) -> str:
+        """A picture as wide as its cell, at most `wide` px (0: not known).
+
+        Without `width` one that is not loaded keeps its full size, and a phone with images off scrolls sideways.
+        """
+        return f"width:100%;max-width:{wide}px;height:auto" if wide else "max-width:100%;height:auto"
 
     def voice(self, name: str) -> str:
         """Size and line of a voice, as CSS."""
@@ -147,19 +156,19 @@ def element(block: Block, look: Look, above: int) -> Stream:  # noqa: C901, PLR0
         case blocks.Image():
             yield from _image(block, look, above)
         case blocks.Divider():
-            yield from hairline(look, above, look.theme.shape.hairline)
+            yield from below(above, hairline(look, look.theme.shape.hairline))
         case blocks.Button():
             yield from button(block, look, above)
         case blocks.CodeBlock():
-            yield from _code(block, look, above)
+            yield from below(above, _code(block, look))
         case blocks.Table():
-            yield from _table(block, look, above)
+            yield from below(above, _table(block, look))
         case blocks.Callout():
-            yield from _callout(block, look, above)
+            yield from below(above, _callout(block, look))
         case blocks.Card(inside):
-            yield from _box(look, flow(inside, look), above, ground="paper", border="box")
+            yield from below(above, _box(look, flow(inside, look), ground="paper", border="box"))
         case blocks.MagnetCard():
-            yield from _magnet(block, look, above)
+            yield from below(above, _magnet(block, look))
         case blocks.Unready():
             return  # an error of the check already stands beside it
 
@@ -236,12 +245,24 @@ def facts(parts: Sequence[str]) -> str:
     )
 
 
+def below(above: int, inside: Iterable[str | Site]) -> Stream:
+    """A table within a cell, `above` px below what precedes it. Word knows no margin of tables, only padding."""
+    if not above:
+        yield from inside
+        return
+    yield f'{TABLE} width="100%"><tr><td style="padding:{above}px 0 0">'
+    yield from inside
+    yield "</td></tr></table>"
+
+
 def _image(image: blocks.Image, look: Look, above: int) -> Stream:
-    style = (
-        f' class="tint ink" style="display:block;max-width:100%;height:auto;background-color:{look.theme.light.tint};'
-        f'color:{look.theme.light.ink};font-style:italic;{look.voice("body")}"'
-    )
-    shown = picture(image.picture, style, look.dress, width=look.theme.measure)
+    def style(wide: int) -> str:
+        return (
+            f' class="tint ink" style="display:block;{look.fluid(wide)};background-color:{look.theme.light.tint};'
+            f'color:{look.theme.light.ink};font-style:italic;{look.voice("body")}"'
+        )
+
+    shown = picture(image.picture, style, look.dress, unknown=look.theme.measure)
     yield f'<div style="margin:{above}px 0 0">'
     yield f'<a href="{attribute(image.link)}"{look.dress.link}>{shown}</a>' if image.link else shown
     yield "</div>"
@@ -249,10 +270,10 @@ def _image(image: blocks.Image, look: Look, above: int) -> Stream:
         yield from small((text(image.caption),), look, 8)
 
 
-def hairline(look: Look, above: int, width: int = 0) -> Stream:
+def hairline(look: Look, width: int = 0) -> Stream:
     """A line of one pixel, as a cell with a background: a border would glow in a recoloured mail."""
-    wide = f' width="{width}" style="width:{width}px;' if width else ' width="100%" style="'
-    yield f'{TABLE}{wide}margin:{above}px 0 0"><tr>'
+    wide = f' width="{width}" style="width:{width}px"' if width else ' width="100%"'
+    yield f"{TABLE}{wide}><tr>"
     yield (
         f'<td class="rule" height="1" style="height:1px;font-size:1px;line-height:1px;'
         f'background-color:{look.theme.light.rule}">&nbsp;</td></tr></table>'
@@ -261,14 +282,19 @@ def hairline(look: Look, above: int, width: int = 0) -> Stream:
 
 def button(block: blocks.Button, look: Look, above: int) -> Stream:
     """A button, or the second choice below one: an underlined link."""
-    light, fonts = look.theme.light, look.theme.fonts
+    fonts = look.theme.fonts
     if block.secondary:
         style = f"margin:{above}px 0 0;font-family:{fonts.sans};font-weight:600;{look.voice('label')}"
         yield f'<p class="sans" style="{style}">'
         yield from line((blocks.Link(block.url, block.inside),), look.dress)
         yield "</p>"
         return
-    yield f'{TABLE} style="border-collapse:separate;margin:{above}px 0 0"><tr>'
+    yield from below(above, _fill(block, look))
+
+
+def _fill(block: blocks.Button, look: Look) -> Stream:
+    light, fonts = look.theme.light, look.theme.fonts
+    yield f'{TABLE} style="border-collapse:separate"><tr>'
     yield (
         f'<td class="button" bgcolor="{light.button}" style="background-color:{light.button};'
         f'border:2px solid {light.edge};border-radius:{look.theme.shape.radius}px;mso-padding-alt:12px 24px"><a href="'
@@ -282,11 +308,11 @@ def button(block: blocks.Button, look: Look, above: int) -> Stream:
     yield "</a></td></tr></table>"
 
 
-def _box(look: Look, inside: Iterable[str | Site], above: int, *, ground: str, border: str = "") -> Stream:
+def _box(look: Look, inside: Iterable[str | Site], *, ground: str, border: str = "") -> Stream:
     names, style = look.cell(ground)
     padding = "24px" if border else "20px 24px"
     edge = f"border:1px solid {getattr(look.theme.light, border)};" if border else ""
-    yield f'{TABLE} width="100%" style="border-collapse:separate;margin:{above}px 0 0"><tr>'
+    yield f'{TABLE} width="100%" style="border-collapse:separate"><tr>'
     yield (
         f'<td align="{look.start}" class="{names}{f" {border}" if border else ""}" style="padding:{padding};{edge}'
         f'border-radius:{look.theme.shape.radius}px;{style}">'
@@ -295,7 +321,7 @@ def _box(look: Look, inside: Iterable[str | Site], above: int, *, ground: str, b
     yield "</td></tr></table>"
 
 
-def _callout(callout: blocks.Callout, look: Look, above: int) -> Stream:
+def _callout(callout: blocks.Callout, look: Look) -> Stream:
     def inside() -> Stream:
         if callout.label:
             yield (
@@ -304,21 +330,21 @@ def _callout(callout: blocks.Callout, look: Look, above: int) -> Stream:
             )
         yield from flow(callout.inside, look, 8 if callout.label else 0)
 
-    yield from _box(look, inside(), above, ground="tint")
+    yield from _box(look, inside(), ground="tint")
 
 
-def _code(code: blocks.CodeBlock, look: Look, above: int) -> Stream:
+def _code(code: blocks.CodeBlock, look: Look) -> Stream:
     pre = (
         f'<pre dir="ltr" class="mono" style="margin:0;font-family:{look.theme.fonts.mono};{look.voice("small")};'
         f'text-align:left;white-space:pre-wrap;word-break:break-word">{text(code.text)}</pre>'
     )
-    yield from _box(look, (pre,), above, ground="tint")
+    yield from _box(look, (pre,), ground="tint")
 
 
-def _table(table: blocks.Table, look: Look, above: int) -> Stream:
+def _table(table: blocks.Table, look: Look) -> Stream:
     light = look.theme.light
     yield (
-        f'<table class="ink sans" width="100%" style="margin:{above}px 0 0;border-collapse:collapse;'
+        f'<table class="ink sans" width="100%" style="border-collapse:collapse;'
         f"color:{light.ink};font-family:{look.theme.fonts.sans};{look.voice('label')};"
         'font-variant-numeric:tabular-nums">'
     )
@@ -359,11 +385,11 @@ def waymark(look: Look, beside: Iterable[str | Site]) -> Stream:
     yield "</tr></table>"
 
 
-def _magnet(card: blocks.MagnetCard, look: Look, above: int) -> Stream:
+def _magnet(card: blocks.MagnetCard, look: Look) -> Stream:
     offer = look.offers(card.key)
     if offer is not None:
         about = card.inside or (blocks.Paragraph((blocks.Words(offer.about),)),) * bool(offer.about)
-        yield from _box(look, _offer(offer, about, look), above, ground="tint")
+        yield from _box(look, _offer(offer, about, look), ground="tint")
 
 
 def _offer(offer: Offer, about: tuple[Block, ...], look: Look) -> Stream:

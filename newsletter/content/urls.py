@@ -14,7 +14,7 @@ _MAIL = re.compile(r"mailto:[^\s@?]+@[^\s@?]+\.[^\s@?]+(?:\?\S*)?", re.IGNORECAS
 _PHONE = re.compile(r"tel:\+?[0-9().\-]{3,}", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^\s@/:]+@[^\s@/:]+\.[^\s@/:]+")
 _HOST = re.compile(
-    r"(?:[^\s.@:]+\.)+[^\s.@:\d]{2,}\.?(?::\d+)?|localhost(?::\d+)?|\[[0-9a-f:]+\]|\d+(?:\.\d+){3}(?::\d+)?"
+    r"(?:[^\s.@:]+\.)+(?:[^\s.@:\d]{2,}|xn--[a-z0-9-]+)\.?(?::\d+)?|localhost(?::\d+)?|\[[0-9a-f:]+\]|\d+(?:\.\d+){3}(?::\d+)?"
 )
 _BARE_HOST = re.compile(r"(?:[\w-]+\.)+[A-Za-z]{2,}(?:[/?#]\S*)?")
 _PLACEHOLDERS = re.compile(
@@ -73,7 +73,7 @@ def _literal(url: str) -> Flaw | None:
 
 
 def _web(url: str, host: str) -> Flaw | None:
-    if host.lower() in _UNMEANT_HOSTS:
+    if host.lower() in _UNMEANT_HOSTS or url.rstrip("/") == _PAGE:
         return Flaw(f'"{_short(url)}" is a placeholder, no address', "Put the real address here.")
     if not _HOST.fullmatch(host):
         return Flaw(f'"{_short(host)}" is not the name of a site', "https://www.example.org/page")

@@ -19,9 +19,15 @@ def words(lang: str, root: Path | None = None) -> Mapping[str, str]:
 
     In: a BCP 47 tag (its first part is used), the publication's root for own words.
     """
-    base = lang.split("-")[0].lower()
+    base = lang.split("-", maxsplit=1)[0].lower()
     own = _read(root / "words" / f"{base}.toml") if root else {}
     return {**_builtin(DEFAULT), **_builtin(base), **own}
+
+
+def spoken(lang: str, root: Path | None = None) -> bool:
+    """Whether the program speaks a language: what a visitor asks for is used only then."""
+    base = lang.split("-", maxsplit=1)[0].lower()
+    return base.isalpha() and bool(_builtin(base) or (root and _read(root / "words" / f"{base}.toml")))
 
 
 @cache

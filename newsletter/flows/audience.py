@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -135,10 +135,11 @@ def _dialect(file: io.TextIOBase) -> type[csv.Dialect]:
     return Found
 
 
-def _rows(reader: Iterable[list[str]], head: Sequence[str], report: Import, desk: Desk) -> Iterator[_Row]:
+def _rows(reader: Any, head: Sequence[str], report: Import, desk: Desk) -> Iterator[_Row]:
     """The rows that can be read; the others are counted with their line."""
     topics = {LETTER, *desk.publication.topics}
-    for line, cells in enumerate(reader, start=2):
+    for cells in reader:
+        line = reader.line_num
         if not any(cell.strip() for cell in cells):
             continue
         report.rows += 1
@@ -148,7 +149,8 @@ def _rows(reader: Iterable[list[str]], head: Sequence[str], report: Import, desk
         except AddressRefused as problem:
             report.refuse(line, problem.what)
             continue
-        wanted = tuple(part.strip() for part in value.get("topics", "").replace("|", ";").split(";") if part.strip())
+        parts = (part.strip() for part in value.get("topics", "").replace("|", ";").split(";"))
+        wanted = tuple(dict.fromkeys(part for part in parts if part))
         if unknown := [topic for topic in wanted if topic not in topics]:
             report.refuse(line, f'there is no topic "{unknown[0]}"; see topics in newsletter.yml')
             continue

@@ -27,6 +27,7 @@ def plan(name: str, desk: Desk, *, again: str = "") -> tuple[Plan, Proof]:
     `again` is the reason why words that were sent before may go once more under this key.
     Raises: ContentError, NothingToDo, NotApproved, ConfigurationError - each says what to do.
     """
+    able(desk)
     ready = proof(name, desk)
     issue, publication = ready.issue, desk.publication
     if issue.draft:
@@ -54,7 +55,6 @@ def plan(name: str, desk: Desk, *, again: str = "") -> tuple[Plan, Proof]:
             "Give it a later date, or change first_send in newsletter.yml.",
         )
     audience = heads.pop("audience", 0)
-    able(desk)
     limits(audience, desk.pace)
     size = batch_size(desk)
     made = Plan(

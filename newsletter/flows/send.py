@@ -250,16 +250,21 @@ def _record(run: _Run, claim: Claim, result: BatchResult) -> None:
 
 
 def _halted(why: str, provider: str, detail: str) -> NewsletterError:
+    """Why a provider stopped the run, as an error that says what to do; what was not sent stays to be sent."""
+    said = f" {detail}" if detail else ""
     if why == "auth":
         return ProviderError(
-            f"{provider} refused our credentials. {detail}".strip(), "Correct them and run again; nothing is lost."
+            f"{provider} refused our credentials.{said}", "Correct them, then run again: nothing is lost."
         )
-    if why == "bug":
-        return WorkLeft(
-            f"The {provider} adapter did not answer as it must; the batch in hand is uncertain.",
-            "See: newsletter status. Please report this.",
+    if why == "account":
+        return ProviderError(
+            f"{provider} does not take our mail.{said}", "Correct that, then run again: nothing is lost."
         )
-    return WorkLeft(f"{provider} stopped the run ({why}). {detail}".strip(), "Run again when the cause is gone.")
+    if why == "quota":
+        return WorkLeft(f"{provider} has no room for more now.{said}", "Run again when it has: nothing is lost.")
+    return WorkLeft(
+        f"The {provider} adapter did not answer as it must.{said}", "See: newsletter status. Please report this."
+    )
 
 
 def ask_again(campaign: Campaign, desk: Desk) -> int:

@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from newsletter.content.words import words
+from newsletter.content.words import spoken, words
 from newsletter.core import address, ids
 from newsletter.core.address import Address
 from newsletter.core.consent import (
@@ -96,7 +96,7 @@ def signup(asked: Request, desk: Desk) -> None:
     magnet = asked.magnet or form.magnet
     if magnet and magnet not in desk.publication.magnets:
         raise NotFound("There is no such free resource.", "See the list of free resources.")
-    lang = asked.lang or desk.publication.language
+    lang = asked.lang if spoken(asked.lang, desk.root) else desk.publication.language
     text = wording(form_key, desk, lang)
     topics = form.topics if asked.letter or not magnet else ()
     now = desk.now()

@@ -24,7 +24,7 @@ from typing import Literal
 from newsletter.core import mime
 from newsletter.core.delivery import Batch, BatchResult, Capabilities, Outcome, Recipient, Status, all_of
 from newsletter.core.email import Email
-from newsletter.errors import AddressRefused
+from newsletter.errors import AddressRefused, ProviderError
 
 Halt = Literal["", "quota", "account"]
 
@@ -46,12 +46,15 @@ class Outbox:
 
         In: the email, the rows; `key` and `timeout` are not needed here. Out: SUBMITTED when the file is
         on the disk, REJECTED for an address that cannot stand in a message, RETRY with a halt when the
-        folder cannot be written ("quota": no room; "account": no permission, or worse).
-        Raises: ProviderError for an email whose own sender is not valid.
+        folder cannot be written ("quota": no room; "account": no permission, or worse) or the email's own
+        sender is not valid.
         """
         if not all(mime.is_safe(recipient.key) for recipient in batch.recipients):
             return BatchResult(all_of(batch, Status.RETRY, code="key", detail=_UNSAFE), halt="bug")
-        template = mime.compile(email)
+        try:
+            template = mime.compile(email)
+        except ProviderError as problem:
+            return BatchResult(all_of(batch, Status.RETRY, code="email", detail=problem.what), halt="account")
         outcomes: list[Outcome] = []
         try:
             self._prepare(batch)

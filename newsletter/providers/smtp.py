@@ -71,14 +71,16 @@ class Smtp:
         nothing to SMTP. Out: SUBMITTED with the Message-ID; REJECTED (5yz for this reader); RETRY with
         `retry_after` (4yz, no connection) or a halt ("auth": 530, 535; "account": the sender or the
         certificate is refused); UNKNOWN (the answer to the message was lost).
-        Raises: ProviderError for an email whose own sender is not valid.
         """
         if not all(mime.is_safe(recipient.key) for recipient in batch.recipients):
             unsafe = _Verdict(
                 Status.RETRY, code="key", detail="A delivery key is not fit for a Message-ID.", halt="bug"
             )
             return _result(batch, [], unsafe)
-        template = mime.compile(email)
+        try:
+            template = mime.compile(email)
+        except ProviderError as problem:
+            return _result(batch, [], _Verdict(Status.RETRY, "email", problem.what, halt="account"))
         outcomes: list[Outcome] = []
         for recipient in batch.recipients:
             verdict, message_id = self._submitted(template, recipient, batch, timeout)

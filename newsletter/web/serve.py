@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import uvicorn
 
@@ -12,6 +13,7 @@ from newsletter.errors import ConfigurationError
 from newsletter.flows.desk import Desk
 from newsletter.web.site import site
 
+_LAST_PORT = 65535
 _GRACE = 10  # seconds a stopping server gives to requests in hand
 
 
@@ -22,7 +24,7 @@ def serve(
     *,
     trusted_proxies: Sequence[str] = (),
     tick_seconds: float = 1.0,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = partial(print, flush=True),
 ) -> None:
     """Serve until stopped (SIGINT, SIGTERM).
 
@@ -58,14 +60,14 @@ def config(desk: Desk, trusted_proxies: Sequence[str] = (), tick_seconds: float 
 
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens. Raises: ConfigurationError, saying what to do."""
+    if not 0 <= port <= _LAST_PORT:
+        raise ConfigurationError(f"{port} is no port.", f"Choose one from 1 to {_LAST_PORT}.")
     try:
         return socket.create_server((host, port), family=_family(host, port), backlog=2048)
     except socket.gaierror:
         raise ConfigurationError(
             f'"{host}" is no address of this machine.', "Use 127.0.0.1, or 0.0.0.0 for all."
         ) from None
-    except OverflowError:
-        raise ConfigurationError(f"{port} is no port.", "Choose one from 1 to 65535.") from None
     except OSError as problem:
         raise _refused(problem, host, port) from None
 

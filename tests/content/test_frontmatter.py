@@ -148,7 +148,9 @@ def test_a_finished_issue_needs_a_date() -> None:
     assert front("subject: Abc\ndraft: true", FileName(None, "a"))[1] == ()
 
 
-@pytest.mark.parametrize("text", ["title: Rest", "subject:", "subject: ab", "subject: " + "long " * 40, "subject: [a, b]"])
+@pytest.mark.parametrize(
+    "text", ["title: Rest", "subject:", "subject: ab", "subject: " + "long " * 40, "subject: [a, b]"]
+)
 def test_the_subject_is_required_and_of_a_sane_length(text: str) -> None:
     _, problems = front(text)
     assert [problem.code for problem in problems] == ["E106"]

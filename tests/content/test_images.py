@@ -53,7 +53,9 @@ def test_a_changed_file_has_another_name(root: Path) -> None:
     assert images.asset("images/a.png", root).name != first
 
 
-@pytest.mark.parametrize("path", ["../x.png", "/etc/passwd", "images/../../x.png", "images/..\\x.png", "", "images/\0.png", "x.png"])
+@pytest.mark.parametrize(
+    "path", ["../x.png", "/etc/passwd", "images/../../x.png", "images/..\\x.png", "", "images/\0.png", "x.png"]
+)
 def test_only_pictures_of_the_folder(root: Path, path: str) -> None:
     save(root, "x.png", (2, 2))
     save(root.parent, "x.png", (2, 2))
@@ -86,8 +88,11 @@ def test_what_is_no_picture(root: Path) -> None:
 
 def test_a_decompression_bomb_is_not_opened(root: Path) -> None:
     head = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    chunk = struct.pack(">I", 13) + b"IHDR" + head + struct.pack(">I", zlib.crc32(b"IHDR" + head))
-    (root / "images" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")]
+    body = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    (root / "images" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
     with pytest.raises(NotFound, match="too many pixels"):
         images.asset("images/a.png", root)
 

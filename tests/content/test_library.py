@@ -55,7 +55,10 @@ def test_lines_are_those_of_the_file(root: Path) -> None:
     ("body", "preheader"),
     [
         ("One sentence of exactly the right length. Then more.", "One sentence of exactly the right length."),
-        ("Dear {{ first_name, \"friend\" }}, this is a sentence of good length. B", 'Dear {{ first_name, "friend" }}, this is a sentence of good length.'),
+        (
+            'Dear {{ first_name, "friend" }}, this is a sentence of good length. B',
+            'Dear {{ first_name, "friend" }}, this is a sentence of good length.',
+        ),
         ("Too short. But with the next it will do.", "Too short. But with the next it will do."),
         ("word " * 60, "word " * 23 + "word…"),
         ("## Only a heading", ""),

@@ -56,7 +56,9 @@ def test_promise_11_what_is_none_of_ours_is_told_and_stays_text(typed: str, code
     assert "".join(map(str, merge.parts(f"a {typed} b", FIELDS))) == f"a {typed} b"
 
 
-@pytest.mark.parametrize("text", ["100% of %", "{ a }", "{}", "[name] x", "*|*", "\\{{ first_name }}", "{% x %}", "-tag-"])
+@pytest.mark.parametrize(
+    "text", ["100% of %", "{ a }", "{}", "[name] x", "*|*", "\\{{ first_name }}", "{% x %}", "-tag-"]
+)
 def test_plain_text_is_left_alone(text: str) -> None:
     assert list(merge.find(text, FIELDS)) == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -168,6 +169,35 @@ def test_blocks_nest(tmp_path: Path) -> None:
     assert leaf.text() == "leaf"
 
 
+def above(html: LexborHTMLParser) -> list[int]:
+    """The distance above each row of the body."""
+    found = [re.match(r"padding:(\d+)px", cell.attributes["style"] or "") for cell in html.css("tr > td.pad")]
+    return [int(one[1]) for one in found if one]
+
+
+def test_distances_are_those_of_the_theme_and_never_add_up(tmp_path: Path) -> None:
+    head, sub = blocks.Heading(2, "", (Words("h"),)), blocks.Heading(3, "", (Words("s"),))
+    html = page(
+        tmp_path, said("a"), said("b"), head, said("c"), blocks.Callout("tip", "", (said("d"),)), sub, said("e")
+    )
+    assert above(html)[3:10] == [24, 20, 40, 12, 32, 32, 8]
+    assert above(page(tmp_path, said("a"), blocks.Divider(), said("b"), magnet="cards"))[4:7] == [28, 28, 40]
+
+
+def test_a_button_within_a_box_keeps_its_distance_in_word_which_knows_no_margins_of_tables(tmp_path: Path) -> None:
+    inside = (said("a"), blocks.Button(("https://www.example.org",), (Words("b"),)))
+    html = page(tmp_path, blocks.Card(inside))
+    assert html.css_first("td.box td[style^='padding:20px'] td.button") is not None
+    assert html.css("table[style*='margin']") == []
+
+
+def test_the_columns_of_a_table_are_aligned_as_the_letter_runs(tmp_path: Path) -> None:
+    table = blocks.Table(((Words("a"),), (Words("b"),), (Words("c"),)), (), ("start", "center", "end"))
+    for way, expected in (("ltr", ["left", "center", "right"]), ("rtl", ["right", "center", "left"])):
+        cells = page(tmp_path, table, dir=way).css("th")
+        assert [re.findall(r"text-align:(\w+)", cell.attributes["style"] or "")[0] for cell in cells] == expected
+
+
 def test_an_unready_block_writes_nothing(tmp_path: Path) -> None:
     with_it, without = (
         fill(rendered(tmp_path, *body).html, READER) for body in ((said("a"), blocks.Unready("poll")), (said("a"),))
@@ -182,7 +212,7 @@ def test_a_picture_has_its_size_its_words_and_an_address_of_ours(tmp_path: Path)
     assert image.attributes["src"] == f"{BASE}/images/0a1b2c-lamp.jpg"
     assert (image.attributes["width"], image.attributes["height"]) == ("512", "300")
     assert image.attributes["alt"] == "A lamp"
-    assert "max-width:100%" in image.attributes["style"]  # type: ignore[operator]
+    assert "width:100%;max-width:512px" in image.attributes["style"]  # type: ignore[operator]
 
 
 def test_pictures_may_be_served_from_elsewhere(tmp_path: Path) -> None:
@@ -199,6 +229,15 @@ def test_a_small_picture_is_not_blown_up(tmp_path: Path) -> None:
     image = page(tmp_path, blocks.Image(Picture("x", "", small))).css_first("img")
     assert image is not None
     assert (image.attributes["width"], image.attributes["height"]) == ("120", "80")
+
+
+def test_a_picture_from_elsewhere_has_no_height_and_within_a_line_its_own_size(tmp_path: Path) -> None:
+    other = Picture("https://www.example.org/a.png?x=1&y=2", "A sign")
+    block, inline = page(tmp_path, blocks.Image(other), Paragraph((Words("a "), other))).css("img")
+    assert block.attributes["src"] == other.src
+    assert (block.attributes["width"], "height" in block.attributes) == ("512", False)
+    assert "width" not in inline.attributes
+    assert inline.attributes["style"] == "max-width:100%;height:auto;vertical-align:middle"
 
 
 # --- the offer -------------------------------------------------------------------------------------
@@ -438,6 +477,30 @@ def test_a_long_letter_stays_far_below_the_size_where_mail_is_cut(tmp_path: Path
         said("And more. " * 30),
     ] * 12
     assert len(fill(rendered(tmp_path, *body).html, READER).encode()) < 80_000
+
+
+LONG = "https://www.example.org/" + "a-long-address-that-does-not-end/" * 8
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
+def test_a_narrow_phone_shows_it_all_without_scrolling_sideways(tmp_path: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    link = Paragraph((Link((LONG,), (Words(LONG),)), Words("W" * 90)))
+    table = blocks.Table(tuple((Words(LONG),) for _ in range(3)), ())
+    hard = (link, blocks.CodeBlock(LONG), blocks.Callout("tip", LONG, (link,)), blocks.Heading(2, "", (Words(LONG),)))
+    body = (*(block for block, _, _ in EVERY), *hard, blocks.Card(hard[:2]), table)
+    source = fill(rendered(with_file(tmp_path), *body, magnet="cards").html, READER)
+    stripped = re.sub(r"<style.*?</style>", "", source, flags=re.DOTALL)
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        shown = browser.new_page(viewport={"width": 320, "height": 600})
+        shown.route("**/*", lambda route: route.abort())
+        for html in (source, stripped):
+            shown.set_content(html, wait_until="domcontentloaded")
+            assert shown.evaluate("document.documentElement.scrollWidth") == 320
+        browser.close()
 
 
 # --- the envelope ----------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.core.delivery import Status
+from newsletter.core.email import Mailbox
 from newsletter.providers.outbox import Outbox, messages
 from newsletter.testing import Arrived, ProviderContract, sample_batch, sample_email
 
@@ -139,6 +140,13 @@ def test_promise_12_an_address_with_room_for_another_is_rejected_and_not_told(ou
     assert statuses == [Status.SUBMITTED, Status.REJECTED, Status.SUBMITTED]
     assert "example.org" not in result.outcomes[1].detail
     assert names(path) == ["d.1", "d.3"]
+
+
+def test_a_sender_that_is_no_address_halts_before_anything_is_written(outbox, path):
+    result = submit(outbox, sample_batch(2), replace(sample_email(), sender=Mailbox("Sam", "nobody")))
+    assert result.halt == "account"
+    assert {outcome.status for outcome in result.outcomes} == {Status.RETRY}
+    assert not path.exists()
 
 
 def test_a_place_that_is_no_folder_halts_and_is_retried(tmp_path):

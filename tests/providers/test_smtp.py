@@ -519,9 +519,17 @@ def test_a_key_that_is_not_fit_for_a_message_id_is_a_bug(smtp, handler):
     assert handler.taken == []
 
 
-def test_a_sender_that_is_no_address_is_a_configuration_error(smtp):
-    with pytest.raises(ProviderError):
-        one(smtp, email=replace(sample_email(), sender=Mailbox("Sam", "nobody")))
+def test_a_sender_that_is_no_address_halts_before_anything_is_sent(smtp, handler):
+    result, outcome = one(smtp, email=replace(sample_email(), sender=Mailbox("Sam", "nobody")))
+    assert (outcome.status, result.halt) == (Status.RETRY, "account")
+    assert "sender" in outcome.detail
+    assert handler.peers == set()
+
+
+def test_an_answer_before_the_message_that_is_no_answer_is_surely_not_sent(smtp, handler):
+    handler.answers["RCPT"] = "354 go on"
+    result, outcome = one(smtp)
+    assert (outcome.status, result.retry_after) == (Status.RETRY, PAUSE)
 
 
 @pytest.mark.parametrize(

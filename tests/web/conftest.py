@@ -8,10 +8,9 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -20,6 +19,7 @@ from PIL import Image
 from pypdf import PdfWriter
 
 from newsletter.core import address
+from newsletter.core.campaign import Draft
 from newsletter.core.consent import State, Subscriber
 from newsletter.core.email import fill
 from newsletter.core.links import Links
@@ -46,6 +46,10 @@ PUBLICATION = Publication(
     },
     crisis_text="In an emergency, call 112.",
 )
+
+LETTER = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Low water</title><style>p{color:navy}</style></head>
+<body><main><p>The boats lie on their sides.</p></main></body></html>"""
 
 BASE = "https://letters.harbour.test"
 
@@ -100,7 +104,7 @@ class House:
         before = len(self._to(email))
         self.sign_up(email, **fields)
         assert self.post(self.link(email, "confirm", before + 1)).status_code == 200
-        self.letters_to(email, before + 2)
+        until(self.quiet)
         who = self.subscriber(email)
         assert who
         return who
@@ -111,6 +115,30 @@ class House:
         with self.store.read() as tx:
             return [f"{row['kind']} {row['method']}" for row in tx.audience.evidence(who.pid)]
 
+    letter = LETTER
+
+    def freeze(self, key: str, *, subject: str = "", page: str | None = LETTER, begun: bool = True) -> None:
+        """A campaign with nobody in it."""
+        draft = Draft(
+            key=key,
+            pid=key,
+            subject=subject or key,
+            segments=("all",),
+            topics=("letter",),
+            content_sha256=key,
+            source_sha256=key,
+            provider="fake",
+            batch_size=1,
+            archive=page,
+            excluded={},
+            plan_hash="",
+            emails={"": "{}"},
+        )
+        with self.store.begin() as tx:
+            campaign = tx.campaigns.freeze(draft, self.clock())
+            if begun:
+                tx.campaigns.start(campaign.id, self.clock())
+
     def quiet(self) -> bool:
         """Whether no mail waits."""
         with self.store.read() as tx:
@@ -120,11 +148,10 @@ class House:
     def unchanged(self) -> Iterator[None]:
         """Nothing is written meanwhile, by anybody (`PRAGMA data_version` of another connection)."""
         until(self.quiet)
-        with sqlite3.connect(self.database) as other:
+        with closing(sqlite3.connect(self.database)) as other:
             before = other.execute("PRAGMA data_version").fetchone()
             yield
             assert other.execute("PRAGMA data_version").fetchone() == before
-        other.close()
 
 
 def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
@@ -163,8 +190,8 @@ def write_files(root: Path) -> None:
     (root / "secret.txt").write_text("nobody sees this")
 
 
-@contextmanager
-def open_house(root: Path, publication: Publication = PUBLICATION, base: str = BASE) -> Iterator[House]:
+def build(root: Path, publication: Publication = PUBLICATION, base: str = BASE) -> House:
+    """All but the server."""
     write_files(root)
     database = root / "letters.db"
     store, clock, provider = open_store(f"sqlite:///{database}"), Clock(), FakeProvider()
@@ -182,12 +209,18 @@ def open_house(root: Path, publication: Publication = PUBLICATION, base: str = B
     )
     house = House(desk, store, clock, provider, database)
     house.http.trust_env = False
+    return house
+
+
+@contextmanager
+def open_house(root: Path, publication: Publication = PUBLICATION, base: str = BASE) -> Iterator[House]:
+    house = build(root, publication, base)
     try:
-        with running(site_config(desk, tick_seconds=3600)) as house.url:
+        with running(site_config(house.desk, tick_seconds=3600)) as house.url:
             yield house
     finally:
         house.http.close()
-        store.close()
+        house.store.close()
 
 
 @pytest.fixture(scope="module")
@@ -197,12 +230,20 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def open_a_house():
+    """For a test that needs another publication or base URL."""
+    return open_house
+
+
+@pytest.fixture(scope="session")
+def run_site():
+    """For a test that builds its own application."""
+    return running
+
+
 @pytest.fixture
 def own_house(tmp_path: Path) -> Iterator[House]:
     """One for a single test."""
     with open_house(tmp_path) as opened:
         yield opened
-
-
-def path_of(url: str) -> str:
-    return urlsplit(url).path

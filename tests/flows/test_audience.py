@@ -1,0 +1,135 @@
+"""The audience comes in, is looked at, and leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from newsletter.core import address
+from newsletter.core.consent import Reason, State
+from newsletter.errors import AddressRefused, NotFound, NothingToDo, SettingsError
+from newsletter.flows import audience
+from newsletter.flows.desk import Desk
+from newsletter.flows.leave import leave
+from newsletter.flows.signup import Request, signup
+from newsletter.store import SqlStore
+
+
+@pytest.fixture
+def desk(store: SqlStore, make_desk: Callable[..., Desk]) -> Desk:
+    return make_desk(store)
+
+
+def csv(tmp_path: Path, text: str, encoding: str = "utf-8") -> Path:
+    file = tmp_path / "people.csv"
+    file.write_bytes(text.encode(encoding))
+    return file
+
+
+def test_without_attestation_an_import_is_pending_and_gets_no_letter(desk: Desk, tmp_path: Path) -> None:
+    report = audience.import_(csv(tmp_path, "email,first_name\nann@x.test,Ann\nben@x.test,\n"), desk, names={})
+    assert (report.rows, report.pending, report.active) == (2, 2, 0)
+    with desk.store.read() as tx:
+        assert tx.campaigns.headcount(["letter"]) == {"pending": 2}
+
+
+def test_attested_consent_is_kept_as_evidence(desk: Desk, tmp_path: Path) -> None:
+    audience.import_(
+        csv(tmp_path, "email,first_name\nann@x.test,Ann\n"), desk, names={}, why="asked at the fair in May"
+    )
+    found = audience.show("ann@x.test", desk)
+    assert (found["state"], found["topics"], found["first_name"]) == ("active", ["letter"], "Ann")
+    assert [(event["kind"], event["note"]) for event in found["consent"]] == [("import", "asked at the fair in May")]
+
+
+def test_promise_8_nobody_who_left_comes_back_by_an_import(desk: Desk, tmp_path: Path) -> None:
+    for name in ("left", "owner", "erased", "pending"):
+        audience.add(f"{name}@x.test", desk, why="" if name == "pending" else "asked")
+    with desk.store.read() as tx:
+        left = tx.audience.by_hmac(desk.hmac(address.parse("left@x.test")))
+    assert left is not None
+    leave(left.unsubscribe_token, desk, method="page")
+    audience.suppress("owner@x.test", desk)
+    audience.erase("erased@x.test", desk)
+    rows = "".join(f"{name}@x.test\n" for name in ("left", "Owner", "ERASED", "new", "new", "pending"))
+    report = audience.import_(csv(tmp_path, "email\n" + rows), desk, names={}, why="bought a list, allegedly")
+    assert (report.suppressed, report.active, report.doubled, report.known) == (3, 1, 1, 1)
+    with desk.store.read() as tx:
+        assert tx.campaigns.headcount(["letter"])["audience"] == 1
+    with pytest.raises(NothingToDo):
+        audience.add("left@x.test", desk, why="really")
+
+
+def test_what_cannot_be_read_is_named_by_line_and_never_by_address(desk: Desk, tmp_path: Path) -> None:
+    text = "email;topics\nann@x.test;letter\nnot an address;\n;\nben@x.test;nonsense\n\ncid@x.test;letter|letter\n"
+    report = audience.import_(csv(tmp_path, text), desk, names={}, why="asked")
+    assert (report.rows, report.active, report.invalid) == (4, 2, 2)
+    assert [note.split(":")[0] for note in report.notes] == ["line 3", "line 5"]
+    assert not any("@x.test" in note or "not an address" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_files_come_as_spreadsheets_write_them(desk: Desk, tmp_path: Path, encoding: str) -> None:
+    report = audience.import_(
+        csv(tmp_path, 'Email Address\tFirst Name\r\n"Ann@X.test"\tZoë\r\n', encoding),
+        desk,
+        names={"Email Address": "email"},
+        why="asked",
+    )
+    assert report.active == 1
+    found = audience.show("ann@x.test", desk)
+    assert (found["email"], found["first_name"]) == ("Ann@x.test", "Zoë")
+
+
+def test_a_dry_run_changes_nothing(desk: Desk, tmp_path: Path) -> None:
+    report = audience.import_(csv(tmp_path, "email\nann@x.test\n"), desk, names={}, why="asked", dry_run=True)
+    assert report.active == 1
+    assert audience.stats(desk)["all"] == 0
+
+
+def test_a_file_without_addresses_says_what_it_has(desk: Desk, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="mail, name"):
+        audience.import_(csv(tmp_path, "mail,name\na@x.test,Ann\n"), desk, names={})
+    with pytest.raises(SettingsError, match="cannot be read"):
+        audience.import_(tmp_path / "none.csv", desk, names={})
+
+
+def test_names_are_one_line(desk: Desk, tmp_path: Path) -> None:
+    audience.import_(csv(tmp_path, 'email,first_name\nann@x.test,"Ann\r\nBcc: x"\n'), desk, names={}, why="asked")
+    assert audience.show("ann@x.test", desk)["first_name"] == "Ann Bcc: x"
+
+
+def test_export_holds_everybody_and_all_their_consent(desk: Desk, tmp_path: Path) -> None:
+    signup(Request("ann@x.test", letter=True), desk)
+    audience.add("ben@x.test", desk, why="asked")
+    rows = {row["email"]: row for row in audience.export(desk)}
+    assert set(rows) == {"ann@x.test", "ben@x.test"}
+    assert rows["ann@x.test"]["consent"][0]["wording"].startswith("Send me the workbook.")
+
+
+def test_an_added_address_without_attestation_is_asked(desk: Desk) -> None:
+    assert audience.add("ann@x.test", desk) is State.PENDING
+    with desk.store.read() as tx:
+        assert tx.queue.numbers() == {"waiting": 1}
+    with pytest.raises(NothingToDo, match="known already"):
+        audience.add("ann@x.test", desk)
+    with pytest.raises(AddressRefused):
+        audience.add("ann", desk)
+
+
+def test_the_owner_takes_back_only_their_own_word(desk: Desk) -> None:
+    audience.suppress("ann@x.test", desk, note="asked by phone")
+    assert audience.show("ann@x.test", desk)["suppressed"] is Reason.OWNER
+    audience.unsuppress("ann@x.test", desk, why="asked back by phone")
+    with pytest.raises(NothingToDo):
+        audience.unsuppress("ann@x.test", desk, why="again")
+    with desk.store.begin() as tx:
+        tx.audience.suppress(desk.hmac(address.parse("ann@x.test")), Reason.COMPLAINED, desk.now())
+    with pytest.raises(NothingToDo, match="complained"):
+        audience.unsuppress("ann@x.test", desk, why="please")
+    with pytest.raises(NotFound):
+        audience.show("nobody@x.test", desk)
+    with pytest.raises(NotFound):
+        audience.erase("nobody@x.test", desk)

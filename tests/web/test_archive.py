@@ -1,0 +1,56 @@
+import re
+
+import pytest
+
+from newsletter.content import images
+from newsletter.web import headers
+
+
+@pytest.fixture(scope="module")
+def letters(house):
+    house.freeze("low-water", subject='Low water, {{ first_name, "friend" }}')
+    house.clock.move(7 * 24 * 3600)
+    house.freeze("spring-tide", subject="Spring tide & <after>")
+    house.freeze("not-begun", begun=False)
+    house.freeze("not-public", page=None)
+
+
+def test_the_index_lists_what_was_sent_and_is_public(house, letters):
+    page = house.get("/archive/").text
+    shown = re.findall(r'<a href="(/archive/[a-z-]+)">(.*?)</a>', page)
+    assert shown == [
+        ("/archive/spring-tide", "Spring tide &amp; &lt;after&gt;"),
+        ("/archive/low-water", "Low water, friend"),
+    ]
+    assert "Tuesday 1 December 2026" in page
+    assert house.get("/archive").text == page
+
+
+def test_a_letter_is_served_as_it_was_frozen(house, letters):
+    response = house.get("/archive/low-water")
+    assert (response.status_code, response.text) == (200, house.letter)
+    policy = response.headers["content-security-policy"]
+    assert headers.policy("p{color:navy}", images="https://letters.harbour.test") == policy
+    assert "img-src 'self' https://letters.harbour.test;" in policy
+
+
+@pytest.mark.parametrize("slug", ["not-begun", "not-public", "nope", "%00", "..%2f"])
+def test_the_rest_is_not_here(house, letters, slug):
+    assert house.get(f"/archive/{slug}").status_code == 404
+
+
+def test_pictures_are_kept_for_ever(house):
+    name = images.asset("images/sea.png", house.desk.root).name
+    response = house.get(f"/images/{name}")
+    assert response.content == (house.desk.root / "images/sea.png").read_bytes()
+    assert response.headers["content-type"] == "image/png"
+    assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+def test_the_privacy_page_says_the_days_of_the_settings(house):
+    page = house.get("/privacy").text
+    retention = house.desk.publication.retention
+    assert f"never confirmed: {retention.pending_days} days" in page
+    assert f"left: {retention.unsubscribed_days} days" in page
+    assert f"{retention.raw_webhooks_days} days" in page
+    assert "mailto:hello@harbour.test" in page

@@ -1,0 +1,80 @@
+import logging
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import requests
+
+from newsletter.errors import ConfigurationError
+from newsletter.web.serve import config, listen
+
+
+def test_a_port_in_use_says_what_to_do():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=f"Port {port} is in use already.") as refused:
+            listen("127.0.0.1", port)
+    assert f"--port {port + 1}" in refused.value.todo
+
+
+@pytest.mark.parametrize(
+    ("host", "port"), [("no.such.host.invalid", 8000), ("203.0.113.7", 8000), ("127.0.0.1", 99999)]
+)
+def test_an_address_that_is_not_ours(host, port):
+    with pytest.raises(ConfigurationError) as refused:
+        listen(host, port)
+    assert refused.value.todo
+
+
+def test_a_star_is_no_proxy(house):
+    with pytest.raises(ConfigurationError, match="cannot be"):
+        config(house.desk, ["*"])
+
+
+def test_no_proxy_is_believed_unless_it_is_named(house):
+    assert config(house.desk).proxy_headers is False
+    named = config(house.desk, ["10.0.0.1"])
+    assert (named.proxy_headers, named.forwarded_allow_ips) == (True, ["10.0.0.1"])
+
+
+def test_promise_12_no_key_and_no_address_is_in_a_log(house, caplog):
+    with caplog.at_level(logging.DEBUG):
+        who = house.join("logged@example.org", letter="yes")
+        for path in (house.link("logged@example.org", "download", 2), f"/unsubscribe/{who.unsubscribe_token}"):
+            house.get(path)
+            house.post(path)
+        house.post("/subscribe", data={"email": "logged@@example.org"})
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith(("newsletter", "uvicorn"))]
+    assert not [line for line in ours if "logged" in line or who.unsubscribe_token in line or "/confirm/" in line]
+
+
+SCRIPT = """
+    import sys
+    from pathlib import Path
+    sys.path.insert(0, {tests!r})
+    import conftest
+    from newsletter.web.serve import serve
+    house = conftest.build(Path({root!r}))
+    serve(house.desk, port=0)
+    house.store.close()
+"""
+
+
+def test_it_says_its_address_serves_and_stops(tmp_path):
+    from pathlib import Path
+
+    script = textwrap.dedent(SCRIPT).format(tests=str(Path(__file__).parent), root=str(tmp_path))
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout
+        said = run.stdout.readline()
+        url = said.partition(" at ")[2].split()[0]
+        assert requests.get(url + "/healthz", timeout=10).text == "ok\n"
+        run.send_signal(signal.SIGTERM)
+        _, problems = run.communicate(timeout=20)
+    assert said.startswith("Serving Harbour Letters at http://127.0.0.1:")
+    assert problems == ""
