@@ -44,7 +44,7 @@ def check(
     found: list[Problem] = []
     for name in names:
         found += _check(name, here, settings)
-    _print(found, len(names), format_)
+    _print(terminal.in_order(found), len(names), format_)
     return exits.PROBLEMS if any(one.level is Level.ERROR for one in found) else exits.DONE
 
 

@@ -122,7 +122,7 @@ def send(
         )
         counts, campaign = report.counts, report.campaign
         if as_json:
-            terminal.document({**_status(campaign, counts, finished=report.finished), "sent": report.sent})
+            terminal.document({**_status(campaign, counts), "sent": report.sent})
         else:
             terminal.say(f"{campaign.key}: {terminal.counted(report.sent, 'mail')} sent in this run.")
             _ledger(counts)
@@ -181,14 +181,13 @@ def _note(line: str) -> None:
     sys.stderr.write(line + "\n")
 
 
-def _status(campaign: Campaign, counts: Counts, *, finished: bool | None = None) -> dict[str, object]:
+def _status(campaign: Campaign, counts: Counts) -> dict[str, object]:
     from newsletter.core.schedule import iso
 
-    state = "finished" if finished else campaign.state.value
     return {
         "issue": campaign.key,
         "campaign": campaign.pid,
-        "state": state,
+        "state": campaign.state.value,
         "subject": campaign.subject,
         "provider": campaign.provider,
         "audience": counts.audience,

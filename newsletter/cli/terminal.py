@@ -44,11 +44,17 @@ def complain(problem: NewsletterError) -> None:
 def problems(found: Sequence[Problem], *, file: TextIO | None = None, most: int = MOST) -> None:
     """Findings with their source line, a caret under the place, and the fix. Errors first."""
     out = file or sys.stdout
-    order = sorted(found, key=lambda one: (one.level is not Level.ERROR, one.level is not Level.WARNING, one))
+    order = in_order(found)
     for one in order[:most]:
         out.write(_problem(one, out) + "\n")
     if len(order) > most:
         out.write(f"... and {len(order) - most} more.\n")
+
+
+def in_order(found: Iterable[Problem]) -> list[Problem]:
+    """Each finding once, errors first, then by file and line."""
+    rank = list(Level)
+    return sorted(dict.fromkeys(found), key=lambda one: (rank.index(one.level), one))
 
 
 def _problem(one: Problem, out: TextIO) -> str:

@@ -177,9 +177,10 @@ def _run(run: _Run, seconds: float | None) -> Report:
     with desk.store.begin() as tx:
         finished = tx.campaigns.finish(campaign.id, desk.now())
         counts = tx.campaigns.counts(campaign.id, desk.now())
+        now_stands = tx.campaigns.by_key(campaign.key) or campaign
     if run.fatal:
         raise run.fatal
-    return Report(campaign, counts, run.sent, finished, run.why)
+    return Report(now_stands, counts, run.sent, finished, run.why)
 
 
 def _all_threads(run: _Run, deadline: float | None) -> None:

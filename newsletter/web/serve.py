@@ -17,6 +17,9 @@ _LAST_PORT = 65535
 _GRACE = 10  # seconds a stopping server gives to requests in hand
 
 
+_say = partial(print, flush=True)  # also when a journal reads it
+
+
 def serve(
     desk: Desk,
     host: str = "127.0.0.1",
@@ -24,7 +27,7 @@ def serve(
     *,
     trusted_proxies: Sequence[str] = (),
     tick_seconds: float = 1.0,
-    say: Callable[[str], None] = partial(print, flush=True),
+    say: Callable[[str], None] = _say,
 ) -> None:
     """Serve until stopped (SIGINT, SIGTERM).
 

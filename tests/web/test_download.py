@@ -1,3 +1,4 @@
+import http.client
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -78,8 +79,6 @@ def test_no_name_leads_out_of_the_pictures(house, name):
 
 def raw(house, path: str) -> int:
     """The status of a path sent as it is: clients tidy dots away."""
-    import http.client
-
     connection = http.client.HTTPConnection(house.url.removeprefix("http://"), timeout=10)
     try:
         connection.request("GET", path)

@@ -1,4 +1,5 @@
 import pytest
+import requests
 
 from newsletter import errors as tree
 from newsletter.errors import (
@@ -12,6 +13,8 @@ from newsletter.errors import (
 )
 from newsletter.web import errors
 from newsletter.web.pages import Pages
+from newsletter.web.serve import config
+from newsletter.web.site import site
 
 
 def everything_below(kind):
@@ -70,11 +73,6 @@ def test_a_missing_page_of_the_api_is_json(house):
 
 def test_what_only_the_owner_can_mend_is_not_told_to_visitors(tmp_path, open_a_house, run_site):
     with open_a_house(tmp_path) as house:
-        import requests
-
-        from newsletter.web.serve import config
-        from newsletter.web.site import site
-
         app = site(house.desk)
 
         @app.get("/broken")

@@ -2,12 +2,16 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import newsletter.web
 from newsletter.content import templates
 from newsletter.content.words import words
+from newsletter.core.delivery import Capabilities
 from newsletter.flows.signup import Asked, Confirmed
+from newsletter.testing import FakeProvider
 from newsletter.web.pages import Pages, Trouble
 
 HOSTILE = "<b>\"&'{{ 7 * 7 }}</b>"
@@ -74,10 +78,6 @@ def test_what_was_typed_and_what_the_owner_wrote_is_escaped(house):
 
 def test_every_word_of_the_pages_exists_and_is_used(house):
     sources = [path.read_text() for folder in ("pages",) for path in (templates.builtin() / folder).glob("*.html")]
-    from pathlib import Path
-
-    import newsletter.web
-
     sources += [path.read_text() for path in Path(newsletter.web.__file__).parent.glob("*.py")]
     said = set(re.findall(r'"((?:signup|confirm|download|leave|page|privacy|mail)\.[a-z_]+)"', "\n".join(sources)))
     known = words("en")
@@ -117,9 +117,6 @@ def test_what_does_not_exist_is_a_key_error(house, name):
 
 
 def test_the_carrier_of_our_mail_is_named_when_there_is_one(house):
-    from newsletter.core.delivery import Capabilities
-    from newsletter.testing import FakeProvider
-
     assert "carried by" not in Pages(house.desk, "en").privacy()
     postmark = FakeProvider(name="postmark", capabilities=Capabilities(network=True))
     page = Pages(replace(house.desk, provider=postmark, transactional=postmark), "en").privacy()

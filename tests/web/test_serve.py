@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 import requests
@@ -64,8 +65,6 @@ SCRIPT = """
 
 
 def test_it_says_its_address_serves_and_stops(tmp_path):
-    from pathlib import Path
-
     script = textwrap.dedent(SCRIPT).format(tests=str(Path(__file__).parent), root=str(tmp_path))
     with subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

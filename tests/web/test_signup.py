@@ -1,11 +1,14 @@
 import html
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
+from newsletter.core import address
 from newsletter.core.consent import Change, Reason, State, step
 from newsletter.flows.signup import Request, wording
+from newsletter.web.pages import Pages
 from newsletter.web.signup import ACCEPTED
 
 
@@ -17,14 +20,12 @@ def bring_to(house, email: str, state: State | None) -> None:
         house.letters_to(email)
         return
     who = house.join(email, letter="yes")
-    now, hmac = house.clock(), None
+    now = house.clock()
     if state is State.UNSUBSCRIBED:
         house.post(f"/unsubscribe/{who.unsubscribe_token}")
     elif state in {State.BOUNCED, State.COMPLAINED}:
         change = Change.BOUNCE if state is State.BOUNCED else Change.COMPLAINT
         with house.store.begin() as tx:
-            from newsletter.core import address
-
             hmac = house.desk.hmac(address.parse(email))
             tx.audience.move(who.id, step(who.state, change).state, now, ends_links=True)
             tx.audience.suppress(hmac, Reason(state.value), now)
@@ -35,17 +36,20 @@ def answer(response) -> tuple:
     return response.status_code, response.content, {k: v for k, v in response.headers.items() if k.lower() not in own}
 
 
+STATES = (None, *State)
+
+
+@pytest.fixture(scope="module")
+def people(house):
+    """One address in every state, and one nobody knows."""
+    people = {state: f"six-{state or 'new'}@example.org" for state in STATES}
+    for state, email in people.items():
+        bring_to(house, email, state)
+        assert house.state(email) == state
+    return people
+
+
 class TestPromise6:
-    STATES = (None, *State)
-
-    @pytest.fixture(scope="class")
-    def people(self, house):
-        people = {state: f"six-{state or 'new'}@example.org" for state in self.STATES}
-        for state, email in people.items():
-            bring_to(house, email, state)
-            assert house.state(email) == state
-        return people
-
     @pytest.mark.parametrize("extra", [{}, {"letter": "yes"}, {"magnet": "sheets"}, {"form": "plain"}])
     def test_promise_6_the_page_answers_the_same_bytes_for_every_address(self, house, people, extra):
         answers = [answer(house.sign_up(email, **extra)) for email in people.values()]
@@ -84,10 +88,6 @@ class TestTheForm:
         assert who.topics == ("letter",)
 
     def test_a_long_promise_stands_above_the_field(self, house):
-        from dataclasses import replace
-
-        from newsletter.web.pages import Pages
-
         publication = house.desk.publication
         long = replace(publication.forms["notebook"], wording="Send me the notebook. " * 5)
         desk = replace(house.desk, publication=replace(publication, forms={"notebook": long}))

@@ -1,3 +1,6 @@
+import base64
+import hashlib
+import inspect
 import re
 from http.cookies import SimpleCookie
 from urllib.parse import urlsplit
@@ -5,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from fastapi.routing import APIRoute
 
+from newsletter.content import images
 from newsletter.web.site import site
 
 AGENTS = (
@@ -22,8 +26,6 @@ def places(house):
     house.join("site@example.org", letter="yes")
     who = house.subscriber("site@example.org")
     house.sign_up("waiting@example.org", letter="yes")
-    from newsletter.content import images
-
     download = house.link("site@example.org", "download", 2)
     place = house.post(download).headers["location"]
     found = {
@@ -113,9 +115,6 @@ def test_promise_7_no_page_loads_or_frames_anything(house, places):
 
 
 def test_the_hash_in_the_policy_is_the_style_sheets(house, places):
-    import base64
-    import hashlib
-
     for path in places:
         response = house.get(path)
         if response.headers["content-type"].startswith("text/html"):
@@ -173,8 +172,6 @@ def test_ready_says_when_the_database_is_gone(own_house):
 
 def test_every_handler_is_a_plain_function(house):
     """Flows block; the framework runs plain functions in threads, and coroutines it does not."""
-    import inspect
-
     routes = [route for route in site(house.desk).routes if isinstance(route, APIRoute)]
     assert routes
     assert not [route.path for route in routes if inspect.iscoroutinefunction(route.endpoint)]
