@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -38,21 +40,49 @@ def parse(text: str) -> Address:
 
     Raises: AddressRefused, whose message does not repeat the address.
     """
+    bare = text.strip()
+    local, _, domain = bare.rpartition("@")
+    if len(bare) <= _LONGEST and _PLAIN_LOCAL.fullmatch(local) and (known := _ascii_domain(domain)):
+        return Address(typed=f"{local}@{known}", key=f"{local}@{known}")
     try:
-        found = validate_email(
-            text.strip(),
-            allow_smtputf8=False,
-            check_deliverability=False,
-            strict=True,
-            test_environment=True,  # RFC 2606 names (`.test`) may stand in a list; nothing leaves for them
-        )
+        typed = _judged(bare)
     except EmailNotValidError as problem:
         raise AddressRefused(
             f"This does not look like an email address: {_plain(str(problem))}",
             "Please check the spelling; it should look like name@example.org.",
         ) from None
-    typed = found.ascii_email or found.normalized
     return Address(typed=typed, key=typed.lower())
+
+
+_LONGEST = 200
+"""Well under RFC 5321's 254: what IDNA makes of a longer one is left to the whole judgement."""
+
+_PLAIN_LOCAL = re.compile(r"(?=.{1,64}\Z)[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*")
+"""A local part of which there is nothing to say: most are. RFC 5322 allows more, and that is judged anew."""
+
+
+@lru_cache(maxsize=8192)
+def _ascii_domain(domain: str) -> str:
+    """A domain in ASCII, judged once for all who have it there: a list repeats its domains. Empty when refused."""
+    try:
+        return _judged(f"a@{domain}").removeprefix("a@") if _PLAIN_DOMAIN.fullmatch(domain) else ""
+    except EmailNotValidError:
+        return ""
+
+
+_PLAIN_DOMAIN = re.compile(r"[A-Za-z0-9.-]{1,120}")
+
+
+def _judged(bare: str) -> str:
+    """The address in ASCII. Raises: EmailNotValidError."""
+    found = validate_email(
+        bare,
+        allow_smtputf8=False,
+        check_deliverability=False,
+        strict=True,
+        test_environment=True,  # RFC 2606 names (`.test`) may stand in a list; nothing leaves for them
+    )
+    return found.ascii_email or found.normalized
 
 
 def _plain(reason: str) -> str:

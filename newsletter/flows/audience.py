@@ -166,6 +166,8 @@ def _rows(reader: Any, head: Sequence[str], report: Import, desk: Desk) -> Itera
 
 def _name(text: str) -> str:
     """A name as one line of at most 200 characters."""
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text[:200]
     return " ".join("".join(ch if ch.isprintable() else " " for ch in text).split())[:200]
 
 

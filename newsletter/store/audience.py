@@ -11,13 +11,14 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from newsletter.core.consent import Evidence, Grant, Newcomer, Reason, Signup, State, Subscriber
 from newsletter.core.ids import digest
-from newsletter.store.dialect import insert_new
+from newsletter.store.dialect import insert_many, insert_new
 from newsletter.store.schema import (
     consent_events,
     deliveries,
     grants,
     hits,
     mail_queue,
+    milliseconds,
     signups,
     subscriber_topics,
     subscribers,
@@ -37,6 +38,21 @@ _COLUMNS = (
     subscribers.c.last_name,
     subscribers.c.unsubscribe_token,
     subscribers.c.created_at,
+    subscribers.c.confirmed_at,
+)
+
+_NEWCOMER = (
+    subscribers.c.pid,
+    subscribers.c.email,
+    subscribers.c.email_key,
+    subscribers.c.address_hmac,
+    subscribers.c.first_name,
+    subscribers.c.last_name,
+    subscribers.c.lang,
+    subscribers.c.state,
+    subscribers.c.unsubscribe_token,
+    subscribers.c.created_at,
+    subscribers.c.changed_at,
     subscribers.c.confirmed_at,
 )
 
@@ -74,33 +90,22 @@ class Audience:
         """Add subscribers with their unsubscribe links; `topics` are given at once (imports)."""
         if not newcomers:
             return
-        active = State.ACTIVE
+        moment = milliseconds(now)
+        confirmed = {state: moment if state is State.ACTIVE else None for state in State}
         rows = [
-            {
-                "pid": one.pid,
-                "email": one.email,
-                "email_key": one.key,
-                "address_hmac": one.hmac,
-                "first_name": one.first_name,
-                "last_name": one.last_name,
-                "lang": one.lang,
-                "state": one.state,
-                "unsubscribe_token": one.unsubscribe_token,
-                "created_at": now,
-                "changed_at": now,
-                "confirmed_at": now if one.state is active else None,
-            }
+            (
+                *(one.pid, one.email, one.key, one.hmac, one.first_name, one.last_name, one.lang, one.state.value),
+                *(one.unsubscribe_token, moment, moment, confirmed[one.state]),
+            )
             for one in newcomers
         ]
-        self._sql.execute(insert(subscribers), rows)
-        links = [{"token_hash": digest(one.unsubscribe_token), "address_hmac": one.hmac} for one in newcomers]
-        self._sql.execute(insert(unsubscribe_links), links)
+        insert_many(self._sql, _NEWCOMER, rows)
+        links = [(digest(one.unsubscribe_token), one.hmac) for one in newcomers]
+        insert_many(self._sql, tuple(unsubscribe_links.c), links)
         if topics:
-            pids = [one.pid for one in newcomers]
-            found = self._sql.scalars(select(subscribers.c.id).where(subscribers.c.pid.in_(pids))).all()
-            self._sql.execute(
-                insert(subscriber_topics), [{"topic": topic, "subscriber_id": id_} for id_ in found for topic in topics]
-            )
+            added = select(subscribers.c.id).where(subscribers.c.pid.in_([one.pid for one in newcomers]))
+            given = [(topic, id_) for id_ in self._sql.scalars(added) for topic in topics]
+            insert_many(self._sql, tuple(subscriber_topics.c), given)
 
     def move(self, subscriber_id: int, state: State, now: datetime, *, ends_links: bool = False) -> None:
         """Put a subscriber into a state; `ends_links` raises `gen`, so that older links no longer act."""
@@ -194,23 +199,16 @@ class Audience:
 
     def record(self, evidence: Sequence[Evidence]) -> None:
         """Append consent events. They are never changed (promise 8)."""
+        topics = {one.topics: json.dumps(list(one.topics)) for one in evidence}
         rows = [
-            {
-                "subscriber_pid": one.pid,
-                "kind": one.kind,
-                "at": one.at,
-                "method": one.method,
-                "form": one.form,
-                "wording_sha256": one.wording,
-                "topics": json.dumps(list(one.topics)),
-                "magnet": one.magnet,
-                "source": one.source,
-                "note": one.note,
-            }
+            (
+                *(one.pid, one.kind.value, milliseconds(one.at), one.method, one.form, one.wording),
+                *(topics[one.topics], one.magnet, one.source, one.note),
+            )
             for one in evidence
         ]
         if rows:
-            self._sql.execute(insert(consent_events), rows)
+            insert_many(self._sql, tuple(consent_events.c)[1:], rows)
 
     def evidence(self, pid: str) -> list[Mapping[str, Any]]:
         """All consent events of a subscriber, oldest first, with the wording they rest on."""

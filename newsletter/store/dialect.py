@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table, create_engine, event, func, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError
 
 from newsletter.errors import ConfigurationError
 
@@ -100,6 +100,27 @@ def insert_new(bind: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
     insert = sqlite.insert if is_sqlite(bind) else postgresql.insert
     if rows:
         bind.execute(insert(table).on_conflict_do_nothing(), list(rows))
+
+
+def insert_many(bind: Connection, columns: Sequence[ColumnElement[Any]], rows: Sequence[Sequence[Any]]) -> None:
+    """Insert many rows of some columns of one table: COPY on PostgreSQL, prepared once on SQLite.
+
+    In: values as the database keeps them (an `Instant` in milliseconds), in the order of the columns.
+    Ten times cheaper than rows that pass through the columns' types. Raises: IntegrityError.
+    """
+    table, names = columns[0].table.name, ", ".join(column.name for column in columns)
+    if is_sqlite(bind):
+        places = ", ".join("?" * len(columns))
+        bind.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({places})", [*map(tuple, rows)])  # noqa: S608 - our names
+        return
+    driver: Any = bind.connection.driver_connection
+    copy = f"COPY {table} ({names}) FROM STDIN"
+    try:
+        with driver.cursor() as cursor, cursor.copy(copy) as out:
+            for row in rows:
+                out.write_row(row)
+    except bind.dialect.loaded_dbapi.IntegrityError as problem:
+        raise IntegrityError(copy, None, problem) from problem
 
 
 @contextmanager

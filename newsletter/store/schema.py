@@ -33,6 +33,11 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 
+def milliseconds(moment: datetime) -> int:
+    """A moment as it is stored: milliseconds since 1970 UTC."""
+    return round(moment.timestamp() * 1000)
+
+
 class Instant(TypeDecorator[datetime]):
     """A moment, stored as milliseconds since 1970 UTC: the same number in every database."""
 
@@ -41,7 +46,7 @@ class Instant(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
         """To the database."""
-        return None if value is None else round(value.timestamp() * 1000)
+        return None if value is None else milliseconds(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """From the database, in UTC."""

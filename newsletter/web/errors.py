@@ -99,7 +99,7 @@ def install(app: FastAPI, door: Door) -> None:
         answer = STATUS.get(error.status_code, BROKEN if error.status_code >= BROKEN.status else STATUS[400])
         api = request.url.path.startswith(API)
         response = problem(error.status_code) if api else respond(door, answer)
-        if False:
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             response.headers["Allow"] = allowed(app, request)
         return response
 

@@ -297,4 +297,5 @@ _CARRIERS = {"smtp": "our mail server's operator", "ses": "Amazon SES", "sendgri
 
 
 def _names(magnet: Magnet) -> tuple[str, ...]:
-    return tuple(Path(file).name for file in magnet.files)
+    """The files' names; none for a resource that is a page elsewhere, whatever else it has."""
+    return () if magnet.url else tuple(Path(file).name for file in magnet.files)

@@ -14,6 +14,7 @@ from newsletter.flows.desk import Desk
 from newsletter.web.site import site
 
 _LAST_PORT = 65535
+_WAITING = 2048  # connections not yet taken
 _GRACE = 10  # seconds a stopping server gives to requests in hand
 
 
@@ -66,17 +67,21 @@ def listen(host: str, port: int) -> socket.socket:
     if not 0 <= port <= _LAST_PORT:
         raise ConfigurationError(f"{port} is no port.", f"Choose one from 1 to {_LAST_PORT}.")
     try:
-        return socket.create_server((host, port), family=_family(host, port), backlog=2048)
-    except socket.gaierror:
+        family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (socket.gaierror, UnicodeError):
         raise ConfigurationError(
             f'"{host}" is no address of this machine.', "Use 127.0.0.1, or 0.0.0.0 for all."
         ) from None
+    # With the protocol named, asyncio turns Nagle's algorithm off; else every answer waits 40 ms for an ACK.
+    listening = socket.socket(family, kind, protocol)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a restart need not wait for old ones
+        listening.bind(where)
+        listening.listen(_WAITING)
     except OSError as problem:
+        listening.close()
         raise _refused(problem, host, port) from None
-
-
-def _family(host: str, port: int) -> socket.AddressFamily:
-    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+    return listening
 
 
 def _refused(problem: OSError, host: str, port: int) -> ConfigurationError:

@@ -13,6 +13,7 @@ from newsletter.errors import AddressRefused, NotFound
 from newsletter.flows import signup
 from newsletter.web import errors, headers
 from newsletter.web.door import Door, get
+from newsletter.web.pages import Pages
 
 _LONGEST_ADDRESS = 254  # RFC 5321, 4.5.3.1.3, without the angle brackets
 _UNTICKED = {"", "0", "false", "no", "off"}
@@ -26,7 +27,7 @@ class Asked(BaseModel):
     email: str = Field(max_length=1000, examples=["reader@example.org"])
     form: str = Field("", max_length=100, description="A form of newsletter.yml; the first one when empty.")
     magnet: str = Field("", max_length=100, description="A free resource; the form's own when empty.")
-    letter: bool = Field(False, description="Whether the form's topics are wanted beside the resource.")
+    letter: bool = Field(False, strict=True, description="Whether the form's topics are wanted beside the resource.")
     lang: str = Field("", max_length=35, description="A language of ours; the publication's own when empty.")
 
 
@@ -63,11 +64,8 @@ def routes(app: FastAPI, door: Door) -> None:
         try:
             signup.signup(asked, door.desk)
         except AddressRefused as refused:
-            key = form or publication.default_form
-            shown = pages.signup(
-                key, magnet=magnet, email=email[:_LONGEST_ADDRESS], letter=asked.letter, problem=_plain(refused)
-            )
-            return door.answer(shown, 400, private=True, frames=frames)
+            again = _again(asked, _plain(refused), pages, publication.default_form)
+            return door.answer(again, 400, private=True, frames=frames)
         door.wake()
         return door.answer(pages.sent(form, magnet), private=True, frames=frames)
 
@@ -99,6 +97,20 @@ def _form(key: str, door: Door) -> Response:
     except KeyError:
         raise NotFound("There is no such form.", "Start from the first page.") from None
     return door.answer(html, frames=_origins(key, door))
+
+
+def _again(asked: signup.Request, problem: str, pages: Pages, default_form: str) -> str:
+    """The form once more, with what was typed and what is wrong. Raises: NotFound when there is no such form."""
+    try:
+        return pages.signup(
+            asked.form or default_form,
+            magnet=asked.magnet,
+            email=asked.email[:_LONGEST_ADDRESS],
+            letter=asked.letter,
+            problem=problem,
+        )
+    except KeyError:
+        raise NotFound("There is no such form, or no such free resource.", "Start from the first page.") from None
 
 
 def _known(lang: str, door: Door) -> str:

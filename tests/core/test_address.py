@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,3 +89,41 @@ def test_whatever_comes_is_an_address_or_refused(text):
 )
 def test_a_masked_address_tells_little(address, shown):
     assert masked(address) == shown
+
+
+def _whole_judgement(text: str) -> Address | None:
+    """What the library says, asked about the whole address."""
+    try:
+        found = validate_email(
+            text.strip(), allow_smtputf8=False, check_deliverability=False, strict=True, test_environment=True
+        )
+    except EmailNotValidError:
+        return None
+    typed = found.ascii_email or found.normalized
+    return Address(typed, typed.lower())
+
+
+_LOCALS = st.from_regex(r"[a-zA-Z0-9_+.'!-]{0,66}", fullmatch=True) | st.sampled_from(["Info", "postmaster", "a..b"])
+_DOMAINS = st.from_regex(r"[a-zA-Z0-9.-]{0,20}\.(org|test|local|xn--p1ai|1)", fullmatch=True) | st.sampled_from(
+    [
+        "xn--bcher-kva.example",
+        "xn--a.example",
+        "ab--c.org",
+        "Example.ORG",
+        "a.-b.org",
+        "org",
+        "x" * 64 + ".org",
+        "bücher.de",
+    ]
+)
+
+
+@given(_LOCALS, _DOMAINS)
+def test_a_domain_judged_before_changes_no_judgement(local, domain):
+    text = f"{local}@{domain}"
+    for _ in range(2):
+        try:
+            found = parse(text)
+        except AddressRefused:
+            found = None
+        assert found == _whole_judgement(text)

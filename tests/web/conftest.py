@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import sqlite3
 import threading
 import time
@@ -29,6 +28,7 @@ from newsletter.flows.desk import Desk
 from newsletter.store import SqlStore, open_store
 from newsletter.testing import Chance, Clock, FakeProvider
 from newsletter.web.serve import config as site_config
+from newsletter.web.serve import listen
 
 PUBLICATION = Publication(
     name="Harbour Letters",
@@ -165,7 +165,7 @@ def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
 def running(config: uvicorn.Config) -> Iterator[str]:
     """A site on a free port, in a thread."""
     server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with listen("127.0.0.1", 0) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         until(lambda: server.started)

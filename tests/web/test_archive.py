@@ -54,3 +54,13 @@ def test_the_privacy_page_says_the_days_of_the_settings(house):
     assert f"left: {retention.unsubscribed_days} days" in page
     assert f"{retention.raw_webhooks_days} days" in page
     assert "mailto:hello@harbour.test" in page
+
+
+def test_a_letter_appears_when_it_begins(own_house):
+    own_house.freeze("later", begun=False)
+    assert "later" not in own_house.get("/archive/").text
+    with own_house.store.begin() as tx:
+        campaign = tx.campaigns.by_key("later")
+        assert campaign
+        tx.campaigns.start(campaign.id, own_house.clock())
+    assert 'href="/archive/later"' in own_house.get("/archive/").text

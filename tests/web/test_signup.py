@@ -120,6 +120,10 @@ class TestTheForm:
         assert house.state("nope@example.org") is None
         assert house.get("/s/nope").status_code == 404
 
+    @pytest.mark.parametrize("fields", [{"form": "nope"}, {"magnet": "nope"}])
+    def test_also_when_the_address_is_wrong_too(self, house, fields):
+        assert house.sign_up("no address", **fields).status_code == 404
+
     def test_a_file_where_words_belong_is_a_page(self, house):
         response = house.post("/subscribe", files={"email": ("a.txt", b"x")})
         assert response.status_code == 422
@@ -193,6 +197,7 @@ class TestTheApi:
             ({}, 422),
             ({"email": 7}, 422),
             ({"email": "a@example.org", "letter": "perhaps"}, 422),
+            ({"email": "a@example.org", "letter": 1}, 422),
             ({"email": "a@example.org", "more": 1}, 422),
             ([], 422),
         ],

@@ -1,0 +1,203 @@
+"""Consent as a machine: any order of signups, old and new links, leaving, complaints, erasures and imports.
+
+The model knows who may get what; the store is asked after each step.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from newsletter.core import address
+from newsletter.core.campaign import Draft
+from newsletter.core.consent import Reason, State
+from newsletter.core.email import fill
+from newsletter.core.links import Links
+from newsletter.core.pace import Pace
+from newsletter.core.publication import Footer, Form, Magnet, Publication, Sender
+from newsletter.errors import LinkRefused, NewsletterError, NothingToDo
+from newsletter.flows import audience
+from newsletter.flows.desk import Desk
+from newsletter.flows.leave import leave
+from newsletter.flows.signup import Request, confirm, look, refuse, signup
+from newsletter.flows.tick import tick
+from newsletter.store import open_store
+from newsletter.testing import Chance, Clock, FakeProvider
+
+PEOPLE = ("ann@x.test", "Ben@x.test", "cid@x.test")
+who = st.sampled_from(PEOPLE)
+PUBLICATION = Publication(
+    name="Quiet Letters",
+    senders={"us": Sender("Quiet Letters", "letters@quiet.example")},
+    footer=Footer(address="1 Long Road, Chino, CA 91710"),
+    magnets={"workbook": Magnet("The Workbook", "Twelve exercises.", ("magnets/workbook.pdf",))},
+    forms={"workbook": Form(magnet="workbook", wording="Send me the workbook.")},
+)
+
+
+class Consent(RuleBasedStateMachine):
+    """`wants` is the model: who has the letter by their own, unwithdrawn word (or an attested import)."""
+
+    @initialize()
+    def open(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="consent-"))
+        self.store = open_store(f"sqlite:///{self.folder / 'n.db'}", threads=1)
+        self.clock, self.provider = Clock(), FakeProvider()
+        self.desk = Desk(
+            root=self.folder,
+            publication=PUBLICATION,
+            store=self.store,
+            provider=self.provider,
+            transactional=self.provider,
+            links=Links("https://letters.quiet.example", ["key"]),
+            suppression_key=b"key",
+            now=self.clock,
+            entropy=Chance().bytes,
+            pace=Pace(),
+        )
+        self.wants: set[str] = set()
+        self.never: set[str] = set()  # complained, or the owner's word
+        self.links: list[tuple[str, str, bool]] = []  # whose, the token, with the letter
+        self.ways_out: dict[str, str] = {}
+        self.withdrawn: dict[str, set[str]] = {person: set() for person in PEOPLE}  # links that may not act any more
+        self.seen = 0
+        self.numbers = itertools.count()
+
+    def teardown(self) -> None:
+        if hasattr(self, "store"):
+            self.store.close()
+            shutil.rmtree(self.folder)
+
+    def _end_links(self, person: str) -> None:
+        self.withdrawn[person] |= {token for whose, token, _ in self.links if whose == person}
+        self.wants.discard(person)
+
+    def _known(self, person: str) -> State | None:
+        with self.store.read() as tx:
+            found = tx.audience.by_hmac(self.desk.hmac(address.parse(person)))
+        return found.state if found else None
+
+    @rule(person=who, letter=st.booleans(), minutes=st.sampled_from([0, 11, 60 * 26]))
+    def sign_up(self, person: str, letter: bool, minutes: int) -> None:
+        self.clock.move(minutes * 60)
+        signup(Request(person.upper() if minutes else person, letter=letter), self.desk)
+        self._tick(person, letter=letter)
+
+    def _tick(self, person: str, *, letter: bool) -> None:
+        tick(self.desk)
+        for call in self.provider.calls[self.seen :]:
+            (recipient,) = call.batch.recipients
+            assert recipient.address.lower() not in {one.lower() for one in self.never}, (
+                "mail to someone who said never"
+            )
+            text = fill(call.email.text, {"unsubscribe_url": recipient.unsubscribe_url})
+            self.ways_out[person] = recipient.unsubscribe_url.rpartition("/")[2]
+            if found := re.search(r"/confirm/([\w.~-]+)", text):
+                self.links.append((person, found[1], letter))
+        self.seen = len(self.provider.calls)
+
+    @rule(pick=st.integers(0, 30))
+    def click(self, pick: int) -> None:
+        if not self.links:
+            return
+        person, token, letter = self.links[pick % len(self.links)]
+        dead = token in self.withdrawn[person] or person in self.never
+        try:
+            look(token, self.desk)
+            done = confirm(token, self.desk)
+        except LinkRefused:
+            return
+        assert not dead, "an old link acted"
+        assert done.download_url
+        if letter:
+            self.wants.add(person)
+        self._tick(person, letter=letter)
+
+    @rule(pick=st.integers(0, 30))
+    def not_me(self, pick: int) -> None:
+        if not self.links:
+            return
+        person, token, _ = self.links[pick % len(self.links)]
+        pending = self._known(person) is State.PENDING
+        try:
+            refuse(token, self.desk)
+        except LinkRefused:
+            return
+        if pending:
+            self._end_links(person)
+
+    @rule(person=who)
+    def one_click(self, person: str) -> None:
+        if person in self.ways_out:
+            known = self._known(person)
+            leave(self.ways_out[person], self.desk, method="one-click")
+            if known in {State.PENDING, State.ACTIVE}:
+                self._end_links(person)
+
+    @rule(person=who, reason=st.sampled_from([Reason.COMPLAINED, Reason.OWNER]))
+    def never_again(self, person: str, reason: Reason) -> None:
+        with self.store.begin() as tx:
+            tx.audience.suppress(self.desk.hmac(address.parse(person)), reason, self.clock())
+        self.never.add(person)
+        self.wants.discard(person)
+
+    @rule(person=who)
+    def erase(self, person: str) -> None:
+        try:
+            audience.erase(person, self.desk)
+        except NewsletterError:
+            return
+        self._end_links(person)
+
+    @rule(person=who)
+    def import_attested(self, person: str) -> None:
+        file = self.folder / "people.csv"
+        file.write_text(f"email\n{person}\n", "utf-8")
+        report = audience.import_(file, self.desk, names={}, why="asked at the fair")
+        if report.active:
+            assert self._known(person) is State.ACTIVE
+            assert person not in self.never
+            self.wants.add(person)
+
+    @rule(person=who)
+    def add_attested(self, person: str) -> None:
+        try:
+            audience.add(person, self.desk, why="asked")
+        except NothingToDo:
+            return
+        self.wants.add(person)
+
+    @invariant()
+    def the_audience_is_who_wants_it(self) -> None:
+        if not hasattr(self, "store"):
+            return
+        key = f"k{next(self.numbers)}"
+        draft = Draft(key, key, "s", ("all",), ("letter",), "c", key, "fake", 500, None, {}, "p", {"all": "{}"})
+        with self.store.begin() as tx:
+            campaign = tx.campaigns.freeze(draft, self.clock())
+            claim = tx.campaigns.claim(campaign.id, "me", self.clock(), lease=self.desk.pace.lease, way_out=str)
+        reached = {recipient.address.lower() for recipient in claim.recipients} if claim else set()
+        assert reached == {person.lower() for person in self.wants - self.never}
+
+    @invariant()
+    def every_active_has_consent_after_their_last_withdrawal(self) -> None:
+        if not hasattr(self, "store"):
+            return
+        with self.store.read() as tx:
+            for subscriber in tx.audience.each(state=State.ACTIVE):
+                kinds = [event["kind"] for event in tx.audience.evidence(subscriber.pid)]
+                given = max(i for i, kind in enumerate(kinds) if kind in {"confirm", "import"})
+                assert all(i < given for i, kind in enumerate(kinds) if kind in {"withdraw", "complaint", "bounce"})
+
+
+TestConsent = Consent.TestCase
+TestConsent.settings = settings(
+    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)
