@@ -5,6 +5,7 @@ Mail, pages and text part read them from here, so that one thing is said in one 
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -12,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 DEFAULT = "en"
+_LANGUAGE = re.compile("[a-z]{2,3}")  # ISO 639, as BCP 47 begins
 
 
 def words(lang: str, root: Path | None = None) -> Mapping[str, str]:
@@ -27,7 +29,7 @@ def words(lang: str, root: Path | None = None) -> Mapping[str, str]:
 def spoken(lang: str, root: Path | None = None) -> bool:
     """Whether the program speaks a language: what a visitor asks for is used only then."""
     base = lang.split("-", maxsplit=1)[0].lower()
-    return base.isalpha() and bool(_builtin(base) or (root and _read(root / "words" / f"{base}.toml")))
+    return bool(_LANGUAGE.fullmatch(base)) and bool(_builtin(base) or (root and _read(root / "words" / f"{base}.toml")))
 
 
 @cache

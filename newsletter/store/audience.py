@@ -284,6 +284,11 @@ class Audience:
         self._sql.execute(delete(mail_queue).where(mail_queue.c.subscriber_id == subscriber.id))
         self._sql.execute(delete(subscribers).where(subscribers.c.id == subscriber.id))
 
+    def stale(self, state: State, before: datetime, most: int) -> list[Subscriber]:
+        """Subscribers who have stood in a state since before some moment, oldest first."""
+        query = select(*_COLUMNS).where(subscribers.c.state == state, subscribers.c.changed_at < before)
+        return [_subscriber(row, ()) for row in self._sql.execute(query.order_by(subscribers.c.changed_at).limit(most))]
+
     def history(self, subscriber_id: int) -> list[Mapping[str, Any]]:
         """Which campaigns a subscriber was in (export)."""
         query = select(deliveries.c.campaign_id, deliveries.c.batch, deliveries.c.state, deliveries.c.reason).where(

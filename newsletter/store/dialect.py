@@ -56,7 +56,12 @@ def engines(url: str, *, threads: int) -> tuple[Engine, Engine]:
             f"There is no store for {parsed.get_backend_name()} databases.", "Use sqlite or postgresql."
         )
     try:
-        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=threads + 2, max_overflow=threads)
+        engine = create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_size=threads + 2,
+            max_overflow=threads,
+            hide_parameters=True,
+        )
     except (ModuleNotFoundError, NoSuchModuleError):
         raise ConfigurationError(
             "PostgreSQL needs a driver that is not installed.", "Install newsletter[postgres]."
@@ -75,7 +80,13 @@ def _folder(folder: Path) -> None:
 
 
 def _sqlite(url: str, begin: str, threads: int) -> Engine:
-    engine = create_engine(url, pool_size=threads + 2, max_overflow=threads, connect_args={"check_same_thread": False})
+    engine = create_engine(
+        url,
+        pool_size=threads + 2,
+        max_overflow=threads,
+        connect_args={"check_same_thread": False},
+        hide_parameters=True,  # an error must not quote an address (promise 12)
+    )
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: object) -> None:

@@ -82,6 +82,7 @@ subscribers = Table(
     Column("created_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
     Column("confirmed_at", Instant),
+    Index(None, "state", "changed_at"),  # what retention asks for at every tick
 )
 
 subscriber_topics = Table(

@@ -361,3 +361,51 @@ def test_a_file_that_is_not_here_says_so(desk: Desk, provider: FakeProvider, roo
     path = download(token(done.download_url, "download"), desk)
     with pytest.raises(NotFound):
         file(path.split("/")[2], desk)
+
+
+def test_coming_back_for_the_workbook_does_not_bring_the_letter_back(
+    desk: Desk, provider: FakeProvider, clock: Clock
+) -> None:
+    confirm(asked(desk, provider, letter=True), desk)
+    leave(who(desk).unsubscribe_token, desk, method="page")  # type: ignore[union-attr]
+    clock.move(timedelta(days=1, minutes=1))
+    confirm(asked(desk, provider, letter=False), desk)
+    found = who(desk)
+    assert found is not None
+    assert (found.state, found.topics) == (State.ACTIVE, ())
+
+
+def test_a_waiting_confirmation_is_dropped_once_they_left_or_confirmed(
+    desk: Desk, provider: FakeProvider, clock: Clock
+) -> None:
+    first = asked(desk, provider)
+    clock.move(timedelta(minutes=11))
+    signup(Request(ANN), desk)  # a second one waits
+    leave(who(desk).unsubscribe_token, desk, method="page")  # type: ignore[union-attr]
+    tick(desk)
+    assert len(provider.calls) == 1
+    clock.move(timedelta(days=1, minutes=1))
+    again = asked(desk, provider)
+    assert again != first
+    clock.move(timedelta(minutes=11))
+    signup(Request(ANN), desk)
+    with desk.store.begin() as tx:  # and one whose own signup was confirmed meanwhile
+        tx.audience.confirm_signup(4, desk.now())
+    tick(desk)
+    assert len(provider.calls) == 2
+
+
+def test_rows_are_forgotten_when_privacy_says_so(desk: Desk, provider: FakeProvider, clock: Clock) -> None:
+    confirm(asked(desk, provider), desk)
+    leave(who(desk).unsubscribe_token, desk, method="page")  # type: ignore[union-attr]
+    signup(Request("never@x.test"), desk)
+    audience.add("stays@x.test", desk, why="asked")
+    clock.move(timedelta(days=29))
+    assert tick(desk).forgotten == 0
+    clock.move(timedelta(days=2))
+    assert tick(desk).forgotten == 2
+    assert audience.stats(desk)["all"] == 1
+    with desk.store.read() as tx:
+        assert tx.audience.suppression(desk.hmac(address.parse(ANN))) is Reason.UNSUBSCRIBED
+        assert tx.audience.suppression(desk.hmac(address.parse("never@x.test"))) is None
+    assert tick(desk).forgotten == 0

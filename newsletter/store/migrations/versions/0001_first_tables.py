@@ -129,6 +129,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("email_key", name="uq_subscribers_email_key"),
         sa.UniqueConstraint("pid", name="uq_subscribers_pid"),
     )
+    op.create_index("ix_subscribers_state_changed_at", "subscribers", ["state", "changed_at"])
     op.create_table(
         "suppressions",
         sa.Column("address_hmac", sa.String(length=64), nullable=False),
