@@ -73,11 +73,13 @@ def postgres_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_server: str) -> str:
-    """A database with our tables, to copy from."""
-    _sql(postgres_server, "DROP DATABASE IF EXISTS newsletter_template", "CREATE DATABASE newsletter_template")
-    open_store(_database(postgres_server, "newsletter_template")).close()
-    return postgres_server
+def postgres_template(postgres_server: str) -> Iterator[str]:
+    """A database with our tables, to copy from; one for each process of the tests."""
+    name = f"newsletter_template_{os.getpid()}"
+    _sql(postgres_server, f"CREATE DATABASE {name}")
+    open_store(_database(postgres_server, name)).close()
+    yield postgres_server
+    _sql(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _database(server: str, name: str) -> str:
@@ -104,7 +106,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         return
     server = request.getfixturevalue("postgres_template")
     name = f"newsletter_{os.getpid()}_{next(_numbers)}"
-    _sql(server, f"CREATE DATABASE {name} TEMPLATE newsletter_template")
+    _sql(server, f"CREATE DATABASE {name} TEMPLATE newsletter_template_{os.getpid()}")
     yield _database(server, name)
     _sql(server, f"DROP DATABASE {name} WITH (FORCE)")
 
