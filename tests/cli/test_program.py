@@ -9,77 +9,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from email import message_from_bytes, policy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from newsletter.cli.program import run
 
-SETTINGS = """
-name: Quiet Letters
-timezone: America/Los_Angeles
-senders:
-  us: {name: Quiet Letters, email: letters@quiet.example, reply_to: hello@quiet.example}
-footer:
-  address: 1 Long Road, Chino, CA 91710
-fields: {first_name: friend}
-magnets:
-  workbook: {title: The Workbook, about: Twelve exercises., files: [magnets/workbook.pdf]}
-forms:
-  workbook: {magnet: workbook, wording: Send me the workbook.}
-"""
-
 KEYS = {"NEWSLETTER_SECRET_KEYS": "a-key", "NEWSLETTER_SUPPRESSION_KEY": "another-key"}
-
-
-@pytest.fixture
-def folder(root: Path) -> Path:
-    """A publication's folder."""
-    (root / "newsletter.yml").write_text(SETTINGS, "utf-8")
-    return root
-
-
-class Cli:
-    """Runs commands in a folder and keeps what they said."""
-
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder, self.capsys = folder, capsys
-        self.out = self.err = ""
-
-    def __call__(self, *arguments: str, **environ: str) -> int:
-        code = run(["-C", str(self.folder), *arguments], {**KEYS, **environ})
-        self.out, self.err = self.capsys.readouterr()
-        return code
-
-    def json(self, *arguments: str) -> object:
-        """The one document on stdout."""
-        self(*arguments, "--json")
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def cli(folder: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
-    return Cli(folder, capsys)
-
-
-def readers(cli: Cli, count: int) -> None:
-    file = cli.folder / "people.csv"
-    file.write_text("email,first_name\n" + "".join(f"r{n}@x.test,N{n}\n" for n in range(count)), "utf-8")
-    assert cli("subscribers", "import", str(file), "--attest-consent", "asked") == 0
-
-
-def addresses(folder: Path) -> Counter[str]:
-    files = [file for part in ("new", "cur") for file in (folder / "var/outbox" / part).glob("*")]
-    return Counter(str(message_from_bytes(file.read_bytes(), policy=policy.default)["To"]) for file in files)
 
 
 # --- the main road -------------------------------------------------------------------------------------
 
 
-def test_plan_send_and_send_again(cli: Cli) -> None:
-    readers(cli, 3)
+def test_plan_send_and_send_again(cli: Any) -> None:
+    cli.readers(3)
     plan = cli.json("plan", "quiet", "-o", str(cli.folder / "plan.json"))
     assert isinstance(plan, dict)
     assert (plan["audience"], plan["provider"], len(plan["hash"])) == (3, "outbox", 64)
@@ -98,10 +43,10 @@ def test_plan_send_and_send_again(cli: Cli) -> None:
     assert isinstance(status, dict)
     parts = ("submitted", "suppressed", "failed", "uncertain", "pending")
     assert status["audience"] == sum(status[name] for name in parts)
-    assert addresses(cli.folder) == {f"r{n}@x.test": 1 for n in range(3)}
+    assert cli.addresses() == {f"r{n}@x.test": 1 for n in range(3)}
 
 
-def test_render_gives_four_files_that_stand_up(cli: Cli) -> None:
+def test_render_gives_four_files_that_stand_up(cli: Any) -> None:
     out = cli.folder / "out"
     assert cli("render", "quiet", "-o", str(out), NEWSLETTER_BASE_URL="https://letters.quiet.example") == 0
     first = {file.name: file.read_bytes() for file in out.iterdir()}
@@ -128,18 +73,18 @@ def test_render_gives_four_files_that_stand_up(cli: Cli) -> None:
     assert {file.name: file.read_bytes() for file in out.iterdir()} == first  # promise 10
 
 
-def test_drafts_can_be_rendered_and_not_sent(cli: Cli) -> None:
+def test_drafts_can_be_rendered_and_not_sent(cli: Any) -> None:
     file = cli.folder / "issues/2026-12-01-quiet.md"
     file.write_text(file.read_text("utf-8").replace("draft: false", "draft: true"), "utf-8")
-    readers(cli, 1)
+    cli.readers(1)
     assert cli("render", "quiet", "-o", str(cli.folder / "out")) == 0
     assert cli("send", "quiet", "--yes") == 3
     assert "draft" in cli.err
-    assert addresses(cli.folder) == {}
+    assert cli.addresses() == {}
 
 
-def test_the_audience_commands(cli: Cli) -> None:
-    readers(cli, 2)
+def test_the_audience_commands(cli: Any) -> None:
+    cli.readers(2)
     assert cli("subscribers", "add", "ann@x.test") == 0
     assert "pending" in cli.out
     rows = cli.json("subscribers", "list")
@@ -174,7 +119,7 @@ def test_the_audience_commands(cli: Cli) -> None:
     assert b"r1@x.test" not in database
     assert cli("subscribers", "show", "r1@x.test") == 0  # a keyed hash knows that it must not be mailed
     assert cli("tick") == 0
-    assert addresses(cli.folder) == {"ann@x.test": 1}
+    assert cli.addresses() == {"ann@x.test": 1}
 
 
 # --- what is wrong is said, once, with what to do ----------------------------------------------------------
@@ -198,7 +143,7 @@ def test_the_audience_commands(cli: Cli) -> None:
         (["serve", "--port", "70000"], 2, "65535"),
     ],
 )
-def test_a_wrong_command_is_answered(cli: Cli, arguments: list[str], code: int, said: str) -> None:
+def test_a_wrong_command_is_answered(cli: Any, arguments: list[str], code: int, said: str) -> None:
     assert cli(*arguments) == code
     assert said in cli.err
     assert cli.out == ""
@@ -217,8 +162,8 @@ def test_a_wrong_command_is_answered(cli: Cli, arguments: list[str], code: int, 
         ({"NEWSLETTER_TRUSTED_PROXIES": "*"}, "would believe anybody"),
     ],
 )
-def test_a_wrong_setting_is_named(cli: Cli, change: dict[str, str], said: str) -> None:
-    readers(cli, 1)
+def test_a_wrong_setting_is_named(cli: Any, change: dict[str, str], said: str) -> None:
+    cli.readers(1)
     assert cli("plan", "quiet", **change) == 78
     assert said in cli.err
     assert "Traceback" not in cli.err
@@ -235,23 +180,22 @@ def test_a_wrong_setting_is_named(cli: Cli, change: dict[str, str], said: str) -
         ("fields:", "suppression_key: abc\nfields:", "must not stand in a file"),
     ],
 )
-def test_a_wrong_newsletter_yml_is_named_with_its_line(cli: Cli, before: str, after: str, said: str) -> None:
+def test_a_wrong_newsletter_yml_is_named_with_its_line(cli: Any, before: str, after: str, said: str) -> None:
     file = cli.folder / "newsletter.yml"
-    file.write_text(SETTINGS.replace(before, after, 1), "utf-8")
+    file.write_text(cli.settings.replace(before, after, 1), "utf-8")
     assert cli("check") == 78
     assert said in cli.err
 
 
 def test_no_publication_here(tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]) -> None:
-    cli = Cli(tmp_path_factory.mktemp("empty"), capsys)
-    assert cli("check") == 78
-    assert "no newsletter.yml here" in cli.err
+    assert run(["-C", str(tmp_path_factory.mktemp("empty")), "check"], {}) == 78
+    assert "no newsletter.yml here" in capsys.readouterr().err
 
 
-def test_a_missing_postal_address_refuses_to_send(cli: Cli) -> None:
-    readers(cli, 1)
+def test_a_missing_postal_address_refuses_to_send(cli: Any) -> None:
+    cli.readers(1)
     file = cli.folder / "newsletter.yml"
-    file.write_text(SETTINGS.replace("address: 1 Long Road, Chino, CA 91710", "phone: '1'"), "utf-8")
+    file.write_text(cli.settings.replace("address: 1 Long Road, Chino, CA 91710", "phone: '1'"), "utf-8")
     assert cli("send", "quiet", "--yes") == 78
     assert "postal address" in cli.err
     assert cli("check") == 1
@@ -268,7 +212,7 @@ def test_a_missing_postal_address_refuses_to_send(cli: Cli) -> None:
         ("---\nsubject: Hello there\ndate: 2026-12-02\nsubjct: x\n---\nHi\n", 1, "E105"),
     ],
 )
-def test_a_broken_issue_is_named_by_file_line_and_column(cli: Cli, text: str, code: int, said: str) -> None:
+def test_a_broken_issue_is_named_by_file_line_and_column(cli: Any, text: str, code: int, said: str) -> None:
     name = "2026-12-02-broken.md"
     (cli.folder / "issues" / name).write_text(text, "utf-8")
     assert cli("check", "broken") == code
@@ -282,10 +226,10 @@ def test_a_broken_issue_is_named_by_file_line_and_column(cli: Cli, text: str, co
     assert cli.out.startswith(f"::error file=issues/{name},line=")
 
 
-def test_a_newer_database_is_left_alone(cli: Cli) -> None:
+def test_a_newer_database_is_left_alone(cli: Any) -> None:
     import sqlite3
 
-    readers(cli, 1)
+    cli.readers(1)
     database = sqlite3.connect(cli.folder / "var/newsletter.db")
     database.execute("UPDATE alembic_version SET version_num = '9999'")
     database.commit()
@@ -295,7 +239,7 @@ def test_a_newer_database_is_left_alone(cli: Cli) -> None:
         assert "newer than this program" in cli.err
 
 
-def test_db_upgrade_makes_an_empty_one_and_is_then_content(cli: Cli) -> None:
+def test_db_upgrade_makes_an_empty_one_and_is_then_content(cli: Any) -> None:
     assert cli("db", "upgrade") == 0
     assert "from empty to" in cli.out
     assert cli("db", "upgrade") == 0
@@ -315,7 +259,7 @@ def test_keys_are_made_once_for_a_folder_in_development(folder: Path, capsys: py
     assert {mode for _, mode in kept.values()} == {0o600}
 
 
-def test_dotenv_is_read_under_the_environment(cli: Cli) -> None:
+def test_dotenv_is_read_under_the_environment(cli: Any) -> None:
     (cli.folder / ".env").write_text("NEWSLETTER_PROVIDER=pigeon\nSOMETHING_ELSE=1\n", "utf-8")
     readers_code = cli("subscribers", "stats")
     assert readers_code == 78
@@ -326,18 +270,20 @@ def test_dotenv_is_read_under_the_environment(cli: Cli) -> None:
     assert 'Did you mean "NEWSLETTER_PROVIDER"' in cli.err
 
 
-def test_settings_nothing_obeys_yet_are_said_in_the_plan(cli: Cli) -> None:
-    (cli.folder / "newsletter.yml").write_text(SETTINGS + "seeds: [me@quiet.example]\nsend: {canary: 0.05}\n", "utf-8")
-    readers(cli, 1)
+def test_settings_nothing_obeys_yet_are_said_in_the_plan(cli: Any) -> None:
+    (cli.folder / "newsletter.yml").write_text(
+        cli.settings + "seeds: [me@quiet.example]\nsend: {canary: 0.05}\n", "utf-8"
+    )
+    cli.readers(1)
     plan = cli.json("plan", "quiet")
     assert isinstance(plan, dict)
     assert any("seeds" in note for note in plan["warnings"])
     assert any("send.canary" in note for note in plan["warnings"])
 
 
-def test_promise_12_no_address_and_no_secret_is_said(cli: Cli) -> None:
+def test_promise_12_no_address_and_no_secret_is_said(cli: Any) -> None:
     secret = "hunter2-hunter2"
-    readers(cli, 2)
+    cli.readers(2)
     said = ""
     for arguments in (["plan", "quiet"], ["send", "quiet", "--yes"], ["status"], ["subscribers", "add", "r0@x.test"]):
         cli(*arguments)
@@ -375,9 +321,9 @@ def begun(folder: Path, sending: subprocess.Popen[str], least: int) -> None:
         time.sleep(0.005)
 
 
-def test_promise_1_kill_9_in_the_middle_and_again_everyone_once(cli: Cli) -> None:
+def test_promise_1_kill_9_in_the_middle_and_again_everyone_once(cli: Any) -> None:
     """2,000 readers; killed three times at different moments, two runs at once at the end."""
-    readers(cli, 2000)
+    cli.readers(2000)
     for least in (50, 600, 1300):
         sending = process(cli.folder, "send", "quiet", "--yes")
         begun(cli.folder, sending, least)
@@ -394,12 +340,12 @@ def test_promise_1_kill_9_in_the_middle_and_again_everyone_once(cli: Cli) -> Non
     assert cli("status", "quiet", "--json") == 0
     status = json.loads(cli.out)
     assert (status["state"], status["submitted"], status["pending"], status["uncertain"]) == ("finished", 2000, 0, 0)
-    assert addresses(cli.folder) == {f"r{n}@x.test": 1 for n in range(2000)}
+    assert cli.addresses() == {f"r{n}@x.test": 1 for n in range(2000)}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_with_work_left_and_nothing_uncertain(cli: Cli, number: signal.Signals) -> None:
-    readers(cli, 1500)
+def test_a_signal_stops_with_work_left_and_nothing_uncertain(cli: Any, number: signal.Signals) -> None:
+    cli.readers(1500)
     sending = process(cli.folder, "send", "quiet", "--yes", NEWSLETTER_SEND__BATCH_SIZE="20")
     begun(cli.folder, sending, 100)
     sending.send_signal(number)
@@ -411,7 +357,7 @@ def test_a_signal_stops_with_work_left_and_nothing_uncertain(cli: Cli, number: s
     assert status["uncertain"] == 0
     assert status["submitted"] == written(cli.folder)
     assert cli("send", "quiet", "--yes") == 0
-    assert addresses(cli.folder) == {f"r{n}@x.test": 1 for n in range(1500)}
+    assert cli.addresses() == {f"r{n}@x.test": 1 for n in range(1500)}
 
 
 def test_help_is_quick_to_import_and_lists_only_what_is_there(folder: Path) -> None:
