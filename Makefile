@@ -29,7 +29,7 @@ check: $(READY)  ## every gate: format, lint, types, layers
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/newsletter check
+	@$(BIN)/newsletter check --offline
 
 bench: $(READY)  ## the budgets, measured here
 	@$(BIN)/python -m benchmarks
@@ -44,10 +44,8 @@ fmt: $(READY)  ## format and mend what can be mended by itself
 serve: $(READY)  ## the web side on http://localhost:8000
 	@$(BIN)/newsletter serve
 
-preview: $(READY)  ## render every issue into var/preview
-	@for issue in issues/*.md; do \
-	  $(BIN)/newsletter render "$$issue" -o "var/preview/$$(basename "$$issue" .md)" || exit 1; done
-	@echo "open var/preview/*/email.html in a browser"
+preview: $(READY)  ## the letters in your browser while you write
+	@$(BIN)/newsletter preview
 
 workbook: $(READY)  ## make the workbook's PDF from its source again
 	@$(BIN)/python magnets/make.py
@@ -60,5 +58,5 @@ lock: $(READY)  ## resolve the lock files anew
 	  --no-annotate --no-header --extra postgres --group dev pyproject.toml -o requirements-dev.lock
 
 clean:  ## take away what was made here, the environment too
-	@rm -rf $(VENV) var/demo var/preview var/bench.json var/coverage.xml out dist build .pytest_cache .mypy_cache \
+	@rm -rf $(VENV) var/demo var/bench.json var/coverage.xml out dist build .pytest_cache .mypy_cache \
 	  .ruff_cache .import_linter_cache .hypothesis .coverage
