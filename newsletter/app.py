@@ -5,8 +5,11 @@ In: the publication's folder, an environment. Out: settings, and what the flows 
 
 from __future__ import annotations
 
+import contextlib
+import os
 import secrets
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -84,7 +87,7 @@ def database_url(found: Settings, root: Path) -> str:
     """The database's address; a relative SQLite path is from the publication's folder."""
     url = found.database_url.get_secret_value()
     prefix = "sqlite:///"
-    if url.startswith(prefix) and not url.startswith(prefix + "/") and url != prefix + ":memory:":
+    if url.startswith(prefix) and not url.startswith(prefix + "/"):
         return prefix + str((root / url.removeprefix(prefix)).resolve())
     return url
 
@@ -122,15 +125,24 @@ def _secret_keys(found: Settings, root: Path) -> tuple[str, ...]:
 def _suppression_key(found: Settings, root: Path, store: SqlStore) -> bytes:
     """The key of addresses that left, compared with the fingerprint in the database.
 
-    Raises: ConfigurationError when it is another key: every suppression would be lost to us.
+    Raises: ConfigurationError when it is another key, or gone: every suppression would be lost to us.
     """
-    given = found.suppression_key.get_secret_value()
-    key = (given or _made_once(root / "var/suppression.key", "NEWSLETTER_SUPPRESSION_KEY", found.base_url)).encode()
-    fingerprint = sha256(b"newsletter.suppression:" + key).hexdigest()
-    with store.begin() as tx:
+    with store.read() as tx:
         known = tx.facts.get(_FINGERPRINT)
-        if known is None:
-            tx.facts.set(_FINGERPRINT, fingerprint)
+    given = found.suppression_key.get_secret_value()
+    file = root / "var/suppression.key"
+    if known is not None and not given and not file.exists():
+        raise ConfigurationError(
+            "The suppression key of this database is not here, so nobody who left would be known.",
+            "Set NEWSLETTER_SUPPRESSION_KEY to it, or put var/suppression.key back (both are part of every backup).",
+        )
+    key = (given or _made_once(file, "NEWSLETTER_SUPPRESSION_KEY", found.base_url)).encode()
+    fingerprint = sha256(b"newsletter.suppression:" + key).hexdigest()
+    if known is None:
+        with store.begin() as tx:
+            known = tx.facts.get(_FINGERPRINT)
+            if known is None:
+                tx.facts.set(_FINGERPRINT, fingerprint)
     if known not in {None, fingerprint}:
         raise ConfigurationError(
             "The suppression key is not the one this database was made with, so nobody who left would be known.",
@@ -140,15 +152,30 @@ def _suppression_key(found: Settings, root: Path, store: SqlStore) -> bytes:
 
 
 def _made_once(path: Path, variable: str, base_url: str) -> str:
-    """A key for development, made at the first start and kept."""
-    try:
-        return path.read_text("ascii").strip()
-    except FileNotFoundError:
-        pass
-    key = secrets.token_urlsafe(_KEY_BYTES)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600, exist_ok=True)
-    path.write_text(key + "\n", "ascii")
-    where = "" if "://localhost" in base_url or "://127.0.0.1" in base_url else " Keep it with every backup."
-    sys.stderr.write(f"note: made {path.name} once for this folder; set {variable} in production.{where}\n")
+    """A key for development, made at the first start and kept; of several first starts, one makes it.
+
+    Raises: ConfigurationError when the file is there and holds no key.
+    """
+    if not path.exists():
+        _make(path, secrets.token_urlsafe(_KEY_BYTES))
+        where = "" if "://localhost" in base_url or "://127.0.0.1" in base_url else " Keep it with every backup."
+        sys.stderr.write(f"note: made {path.name} once for this folder; set {variable} in production.{where}\n")
+    key = path.read_text("ascii").strip()
+    if not key:
+        raise ConfigurationError(f"{path} holds no key.", f"Put it back from a backup, or set {variable}.")
     return key
+
+
+def _make(path: Path, key: str) -> None:
+    """Write a whole file or none, for its owner's eyes; whoever comes second leaves the first one's."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(key + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(name, path)
+    finally:
+        Path(name).unlink()

@@ -4,10 +4,12 @@
     ├── ContentError                an issue file has problems            (they travel along)
     ├── NotFound                    no such issue, subscriber, campaign, magnet
     ├── AddressRefused              an email address we cannot write to
+    ├── FileRefused                 a file that cannot be read, or is not what it should be
     ├── LinkRefused                 a link that is wrong, forged or of an earlier time
     │   └── LinkExpired             a link that was right and is too old
     ├── NothingToDo                 already sent, a draft, not due, nobody to write to
     ├── WorkLeft                    stopped before the end; run again
+    │   └── StoreBusy               the database is locked, full, read-only or away
     ├── NotApproved                 no plan, a stale plan, a limit
     └── ConfigurationError          a setting, a folder, a credential
         ├── SettingsError           newsletter.yml, .env or the environment
@@ -44,7 +46,7 @@ class ContentError(NewsletterError):
     """An issue, or a template, has problems that block; each knows its place and its fix."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        count = len(problems)
+        count = sum(problem.level == "error" for problem in problems)
         super().__init__(f"{count} problem{'' if count == 1 else 's'} to fix before this can go")
         self.problems = tuple(problems)
 
@@ -55,6 +57,10 @@ class NotFound(NewsletterError):
 
 class AddressRefused(NewsletterError):
     """The text is not an email address we can write to. The message does not repeat it."""
+
+
+class FileRefused(NewsletterError):
+    """A file somebody gave us cannot be read, or is not what it should be."""
 
 
 class LinkRefused(NewsletterError):
@@ -71,6 +77,10 @@ class NothingToDo(NewsletterError):
 
 class WorkLeft(NewsletterError):
     """Stopped before the end. What was done is kept; running again continues."""
+
+
+class StoreBusy(WorkLeft):
+    """The database did not take a transaction now. Nothing of that transaction was written."""
 
 
 class NotApproved(NewsletterError):

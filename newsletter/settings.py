@@ -30,7 +30,7 @@ from pydantic_settings import (
 from newsletter.content import document
 from newsletter.content.document import Document
 from newsletter.core.pace import Pace
-from newsletter.core.publication import Publication
+from newsletter.core.publication import Look, Publication
 from newsletter.core.schedule import zone
 from newsletter.errors import ContentError, SettingsError
 
@@ -218,6 +218,7 @@ def load(root: Path, environ: Mapping[str, str]) -> Settings:
         faults += [_fault(dict(error), env, file) for error in problem.errors(include_url=False)]
         raise _refused(faults) from None
     faults += _senseless(found, env, file)
+    faults += _unfit(found, root, env, file)
     if faults:
         raise _refused(faults)
     return found
@@ -363,6 +364,23 @@ def _senseless(found: Settings, env: Mapping[str, str], file: Document) -> list[
         if not _is_network(proxy)
     ]
     return faults
+
+
+def _unfit(found: Settings, root: Path, env: Mapping[str, str], file: Document) -> list[str]:
+    """What is wrong in `look`: an unknown colour, a pair too faint to be read, a logo that is no picture."""
+    publication = found.publication()
+    if publication.look == Look():
+        return []
+    from newsletter.content import theme  # noqa: PLC0415 -- with Pillow, for those who change the looks alone
+
+    try:
+        base = theme.load(publication.theme, root)
+    except SettingsError as problem:
+        return [_at("theme", problem.what, env, file)]
+    return [
+        _at(".".join(("look", *flaw.loc)), f"{flaw.what} {flaw.todo}", env, file)
+        for flaw in theme.flaws(publication.look, base, root)
+    ]
 
 
 def _is_network(text: str) -> bool:

@@ -56,6 +56,21 @@ class Campaign:
     frozen_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    base_url: str = ""  # of the links in its mail; "" = wherever the publication is now
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of the emails of a campaign, and whose it is.
+
+    `body` is frozen. A reader gets it who has one topic of each group of `has`, and none of any of `lacks`;
+    every reader of the audience falls into exactly one variant.
+    """
+
+    name: str
+    body: str
+    has: tuple[tuple[str, ...], ...] = ()
+    lacks: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +89,8 @@ class Draft:
     archive: str | None
     excluded: Mapping[str, int]
     plan_hash: str
-    emails: Mapping[str, str]  # variant -> frozen email
+    variants: tuple[Variant, ...]
+    base_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,6 +121,7 @@ class Claim:
     key: str
     recipients: tuple[Recipient, ...]
     subscriber_ids: tuple[int, ...]  # in the order of the recipients
+    refusals: int = 0  # how often its readers alone were put off before
 
     def id_of(self) -> dict[str, int]:
         """Subscriber ids by delivery key."""
@@ -113,17 +130,23 @@ class Claim:
 
 @dataclass(frozen=True)
 class Plan:
-    """Who, how many, when, through what. `hash` binds the content exactly, the audience by its count."""
+    """Who, how many, when, through what.
+
+    `hash` binds the content exactly, the audience by its count and by what its segments mean: `topics` holds
+    the definition of every segment that is written to, or that decides what a reader is told. `seconds` is
+    None when no rate is known.
+    """
 
     issue: str
     subject: str
     segments: tuple[str, ...]
+    topics: Mapping[str, tuple[str, ...]]
     audience: int
     excluded: Mapping[str, int]
     provider: str
     calls: int
     batch_size: int
-    seconds: float
+    seconds: float | None
     send_at: str | None
     timezone: str
     content_sha256: str
@@ -138,6 +161,7 @@ class Plan:
             "issue": self.issue,
             "content": self.content_sha256,
             "segments": list(self.segments),
+            "topics": self._topics(),
             "audience": self.audience,
             "provider": self.provider,
             "send_at": self.send_at,
@@ -146,7 +170,11 @@ class Plan:
 
     def as_json(self) -> dict[str, object]:
         """The plan as `--json` prints it and `--plan` reads it, its hash included."""
-        return {**asdict(self), "segments": list(self.segments), "warnings": list(self.warnings), "hash": self.hash}
+        lists = {"segments": list(self.segments), "topics": self._topics(), "warnings": list(self.warnings)}
+        return {**asdict(self), **lists, "hash": self.hash}
+
+    def _topics(self) -> dict[str, list[str]]:
+        return {name: list(topics) for name, topics in sorted(self.topics.items())}
 
 
 def growth_allowed(planned: int, max_growth: float, at_least: int = 50) -> int:

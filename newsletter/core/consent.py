@@ -114,6 +114,7 @@ class Subscriber:
 
     id: int
     pid: str
+    hmac: str  # of the address, under the suppression key
     email: str
     state: State
     gen: int
@@ -172,12 +173,12 @@ class Evidence:
     pid: str
     kind: Kind
     at: datetime
-    method: str  # form, page, one-click, import, command
+    method: str  # form, page, one-click, import, command, retention
     form: str = ""
     wording: str = ""
     topics: tuple[str, ...] = ()
     magnet: str = ""
-    source: str = ""
+    source: str = ""  # where it came from: the path of a page of ours, "cli", the name of a file
     note: str = ""
 
 
@@ -190,6 +191,9 @@ class Reason(StrEnum):
     ERASED = "erased"
     OWNER = "owner"
 
+
+STRONGEST_FIRST = (Reason.COMPLAINED, Reason.OWNER, Reason.ERASED, Reason.UNSUBSCRIBED, Reason.BOUNCED)
+"""An address may have several reasons against it at once; the first of these is the one to tell."""
 
 ENDED_BY_CONSENT = frozenset({Reason.UNSUBSCRIBED, Reason.BOUNCED, Reason.ERASED})
 """Suppressions that the person's own new, confirmed consent lifts. A complaint or the owner's word stays."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Literal
 
 
@@ -79,6 +80,24 @@ class Capabilities:
     settle_seconds: float = 0.0  # how long before a search is conclusive
     rate: float | None = None  # messages per second, the provider's documented limit
     network: bool = True  # False: nothing leaves this machine
+
+    @property
+    def splits(self) -> bool:
+        """Whether rows that surely were not sent may leave a batch of which others are unknown.
+
+        Only where each row has an answer of its own and a call's key means nothing: a key that a provider
+        remembers stands for the whole batch, and the batch must stay what it was.
+        """
+        return self.result == "per_recipient" and self.idempotency_ttl is None
+
+
+def on_this_machine(host: str) -> bool:
+    """Whether a host is a loopback one: localhost (RFC 6761 6.3), 127.0.0.0/8 or ::1 (RFC 6890)."""
+    name = host.strip("[]").rstrip(".").lower()
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
 
 
 def all_of(batch: Batch, status: Status, *, code: str = "", detail: str = "") -> tuple[Outcome, ...]:

@@ -28,6 +28,8 @@ class Escape(StrEnum):
     PLAIN = "plain"  # the text part
     HEADER = "header"  # a header's value
 
+    __hash__ = str.__hash__  # an enum's own is Python, and this is asked for at every site of every mail
+
 
 @dataclass(frozen=True)
 class Site:
@@ -93,7 +95,10 @@ _ESCAPES: dict[Escape, Callable[[str], str]] = {
 
 def escaped(site: Site, values: Mapping[str, str]) -> str:
     """The site's text for one reader: the value, or the fallback, escaped for its place."""
-    return _ESCAPES[site.escape](values.get(site.field) or site.fallback)
+    value = values.get(site.field) or site.fallback
+    if value.isalnum() and value.isascii():  # most names: the same in every place
+        return value
+    return _ESCAPES[site.escape](value)
 
 
 def fill(pieces: Pieces, values: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ a random credential of the subscriber and never expires (CASL asks for 60 days, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -51,7 +51,7 @@ class Links:
     """Makes and reads links. `keys`: newest first, at least one; the newest signs, all verify."""
 
     base_url: str  # without a slash at its end
-    keys: Sequence[str]
+    keys: Sequence[str] = field(repr=False)
 
     def confirm(self, signup_id: int, gen: int, now: datetime) -> str:
         """The page that asks for the one click that makes a subscriber."""

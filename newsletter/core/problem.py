@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -14,11 +14,26 @@ class Level(StrEnum):
     NOTE = "note"
 
 
+@dataclass(frozen=True)
+class Fix:
+    """A change that is safe to make by itself: lines `first` to `last` of `file` (from 1) become `text`.
+
+    `text` has no line end after its last line.
+    """
+
+    file: str
+    first: int
+    last: int
+    text: str
+
+
 @dataclass(frozen=True, order=True)
 class Problem:
     """One finding. `line` and `col` count from 1, in characters as typed; 0 = the whole file.
 
-    `code` is E or W and three digits, each explained in `docs/errors/<code>.md`.
+    `code` is E or W and three digits, each explained in `docs/errors/<code>.md`. `fix` says what to do, in
+    words or as a line to copy; `auto` does it, where nobody needs to be asked (it is no part of a finding's
+    identity or order).
     """
 
     file: str
@@ -29,6 +44,7 @@ class Problem:
     message: str
     fix: str = ""
     source: str = ""
+    auto: Fix | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.col}" if self.line else self.file

@@ -88,6 +88,23 @@ class Images:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What a publication changes of its theme. Colours are `#RRGGBB`, by the names of the theme's tokens.
+
+    Fonts are stacks of names, nothing is loaded; `logo` is a path from the publication's root.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+    light: Mapping[str, str] = field(default_factory=dict)
+    dark: Mapping[str, str] = field(default_factory=dict)
+    serif: str = ""
+    sans: str = ""
+    mono: str = ""
+    logo: str = ""
+    logo_alt: str = ""
+
+
+@dataclass(frozen=True)
 class Limits:
     """Caps on confirmation mail, all addresses together."""
 
@@ -121,6 +138,11 @@ class Publication:
     first_send: date | None = None
     readership: Literal["public", "patients"] = "public"
     theme: str = "letter"
+    look: Look = field(default_factory=Look)
+    contents: bool = False
+    share: bool = False
+    nearby: bool = False
+    feedback: bool = False
     topics: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=lambda: {"first_name": ""})
     magnets: Mapping[str, Magnet] = field(default_factory=dict)

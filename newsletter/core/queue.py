@@ -32,9 +32,13 @@ class QueuedMail:
     magnet: str
     attempt: int
     created_at: datetime
+    asked: int = 0  # how often the provider was asked what became of it
 
 
 MAX_ATTEMPTS = 8
+
+MAX_ASKED = 8
+"""After that a mail stays uncertain: what a provider does not know for some hours, it will not learn."""
 
 
 def wait(attempt: int) -> timedelta:

@@ -38,6 +38,22 @@ def instant(day: date, at: time, zone_name: str) -> datetime:
     return utc
 
 
+def due(day: date | None, at: time | datetime | None, usual: time | None, zone_name: str) -> datetime | None:
+    """When an issue wants to go, in UTC; None when it names no day.
+
+    In: its date, its `send_at`, the publication's `send_at`, the publication's zone. With no time anywhere
+    it is due when its day begins. Raises: SettingsError, as `instant` does.
+    """
+    if isinstance(at, datetime):
+        return at.astimezone(UTC) if at.tzinfo else instant(at.date(), at.time(), zone_name)
+    if day is None:
+        return None
+    chosen = at or usual
+    if chosen is None:  # some clocks go forward at midnight: a day begins all the same
+        return datetime.combine(day, time(0), tzinfo=zone(zone_name)).astimezone(UTC)
+    return instant(day, chosen, zone_name)
+
+
 def iso(moment: datetime | None) -> str | None:
     """ISO 8601 in UTC with `Z`, to the second, as `--json` prints times."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None

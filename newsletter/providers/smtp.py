@@ -6,6 +6,12 @@ one case that is safe: a kept connection that the server had closed while it was
 
 Replies: RFC 5321 4.2. Authentication: RFC 4954. Capabilities say one message a call, so that a lost answer
 leaves one reader uncertain, not a batch.
+
+Whose fault a refusal is decides whether one reader is refused or the run stops. The reply code does not say, as
+a server that has had enough of the sender says 550 too; the enhanced status code does (RFC 3463, the registry of
+RFC 5248): `_OURS` holds what is about us. X.7.1, "delivery not authorized", is said by mailboxes that take mail
+from few, and by servers that refuse us altogether; it refuses its reader, and a run that is refused many times in
+a row has a brake (`flows/send.py`).
 """
 
 from __future__ import annotations
@@ -17,17 +23,24 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from ipaddress import ip_address
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from newsletter.core import mime
-from newsletter.core.delivery import Batch, BatchResult, Capabilities, Outcome, Recipient, Status
+from newsletter.core.delivery import (
+    Batch,
+    BatchResult,
+    Capabilities,
+    Outcome,
+    Recipient,
+    Status,
+    on_this_machine,
+)
 from newsletter.core.email import Email, header_value
 from newsletter.errors import AddressRefused, ProviderError
 
 Security = Literal["starttls", "tls", "none"]
-Halt = Literal["", "auth", "account", "bug"]
+Halt = Literal["", "auth", "quota", "account", "bug"]
 Stage = Literal["connect", "login", "mail", "rcpt", "data", "end"]
 
 PAUSE = 60.0
@@ -44,6 +57,7 @@ class Smtp:
 
     name = "smtp"
     capabilities = Capabilities(max_batch=1)
+    """Of any server; one on this machine is no network (a server to try things with may get links to it)."""
 
     def __init__(
         self,
@@ -57,6 +71,7 @@ class Smtp:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         _refuse_what_cannot_work(host, username + password, security)
+        self.capabilities = replace(Smtp.capabilities, network=not on_this_machine(host))
         self._host, self._port = host, port
         self._username, self._password = username, password
         self._security = security
@@ -68,9 +83,10 @@ class Smtp:
         """Hand over the messages one after the other; stops at an answer that holds for all.
 
         In: the email, the rows, seconds for each message from connecting to the last answer; `key` means
-        nothing to SMTP. Out: SUBMITTED with the Message-ID; REJECTED (5yz for this reader); RETRY with
-        `retry_after` (4yz, no connection) or a halt ("auth": 530, 535; "account": the sender or the
-        certificate is refused); UNKNOWN (the answer to the message was lost).
+        nothing to SMTP. Out: SUBMITTED with the Message-ID; REJECTED (5yz for this reader); RETRY alone (4yz
+        for this reader), with `retry_after` (4yz for all, no connection) or with a halt ("auth": 530, 535;
+        "quota": X.4.5; "account": the sender, our policy or the certificate is refused); UNKNOWN (the answer
+        to the message was lost).
         """
         if not all(mime.is_safe(recipient.key) for recipient in batch.recipients):
             unsafe = _Verdict(
@@ -286,7 +302,7 @@ def _judged(reply: _Reply) -> _Verdict:
     text = reply.text.decode("utf-8", "replace")
     kind = reply.code // 100
     if kind == _LATER:
-        return _Verdict(Status.RETRY, str(reply.code), text, retry_after=PAUSE)
+        return _Verdict(Status.RETRY, str(reply.code), text, retry_after=None if _is_readers(reply, text) else PAUSE)
     if kind == _NEVER:
         return _refusal(reply.stage, str(reply.code), text)
     if reply.stage == "end":
@@ -298,9 +314,40 @@ def _refusal(stage: Stage, code: str, text: str) -> _Verdict:
     """A 5yz: whose fault it is decides whether one reader or the whole run stops."""
     if stage == "login" or code in _NOT_LOGGED_IN:
         return _Verdict(Status.RETRY, code, text, halt="auth")
-    if stage in {"connect", "mail"}:  # the server or the sender: no reader's fault
+    about = _enhanced(text)
+    if _is_about(about, _QUOTA):
+        return _Verdict(Status.RETRY, code, text, halt="quota")
+    if stage in {"connect", "mail"} or (_is_about(about, _OURS) and not _is_about(about, _THEIRS)):
         return _Verdict(Status.RETRY, code, text, halt="account")
     return _Verdict(Status.REJECTED, code, text)
+
+
+def _is_readers(reply: _Reply, text: str) -> bool:
+    """Whether a 4yz is about this reader alone: of the mailbox, or of the RCPT with nothing that says "us"."""
+    if reply.code == _CLOSING or reply.stage in {"connect", "login", "mail"}:
+        return False
+    about = _enhanced(text)
+    if _is_about(about, ("1", "2")):
+        return True
+    return reply.stage == "rcpt" and not _is_about(about, ("3", *_QUOTA, *_OURS_FOR_NOW))
+
+
+def _enhanced(text: str) -> str:
+    """The subject and detail of an enhanced status code (RFC 2034): "7.26" of "5.7.26 ..."; empty when none."""
+    found = _ENHANCED.match(text)
+    return found[1] if found else ""
+
+
+def _is_about(enhanced: str, these: tuple[str, ...]) -> bool:
+    """Whether a code is one of these, or of a subject among them."""
+    return enhanced in these or enhanced.partition(".")[0] in these
+
+
+_ENHANCED = re.compile(r"[245]\.(\d{1,3}\.\d{1,3})(?!\d)")
+_QUOTA = ("4.5",)  # "mail system congestion": what servers say at the end of a day's quota
+_OURS = ("3.4", "7")  # the letter is too big for the server; security and policy: all of it, but for
+_THEIRS = ("7.1", "7.2", "7.17", "7.18", "7.19")  # not authorized, a closed list, an owner who changed (RFC 7293)
+_OURS_FOR_NOW = ("7.0", "7.28")  # too much, too fast; a 4.7.1 is a greylist and of one reader
 
 
 _DONE, _LATER, _NEVER = 2, 4, 5
@@ -367,14 +414,8 @@ def _refuse_what_cannot_work(host: str, credentials: str, security: Security) ->
         raise ProviderError(
             "The SMTP user name or password has characters beyond ASCII.", "Ask the provider for an ASCII password."
         )
-    if credentials and security == "none" and not _is_here(host):
+    if credentials and security == "none" and not on_this_machine(host):
         raise ProviderError(
             "The SMTP password would travel readable by anyone on the way.",
             "Set NEWSLETTER_SMTP__SECURITY to starttls or tls.",
         )
-
-
-def _is_here(host: str) -> bool:
-    with suppress(ValueError):
-        return ip_address(host).is_loopback
-    return host == "localhost"

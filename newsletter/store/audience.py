@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, func, insert, select, update
 
 from newsletter.core.consent import Evidence, Grant, Newcomer, Reason, Signup, State, Subscriber
 from newsletter.core.ids import digest
-from newsletter.store.dialect import insert_many, insert_new
+from newsletter.store.conditions import reason_of, stands
+from newsletter.store.dialect import hold, hold_door, insert_many, insert_new
 from newsletter.store.schema import (
+    batches,
+    campaigns,
     consent_events,
     deliveries,
     grants,
@@ -30,6 +33,7 @@ from newsletter.store.schema import (
 _COLUMNS = (
     subscribers.c.id,
     subscribers.c.pid,
+    subscribers.c.address_hmac,
     subscribers.c.email,
     subscribers.c.state,
     subscribers.c.gen,
@@ -56,6 +60,17 @@ _NEWCOMER = (
     subscribers.c.confirmed_at,
 )
 
+# What every signup asks is said once: a statement costs more to build than to run.
+_BY_HMAC = select(*_COLUMNS).where(subscribers.c.address_hmac == bindparam("who"))
+_BY_ID = select(*_COLUMNS).where(subscribers.c.id == bindparam("who"))
+_TOPICS = select(subscriber_topics.c.topic).where(subscriber_topics.c.subscriber_id == bindparam("who"))
+_HMAC = select(subscribers.c.address_hmac).where(subscribers.c.id == bindparam("who"))
+_SUPPRESSION = select(reason_of(bindparam("who")))
+_ADD_SIGNUP = insert(signups).returning(signups.c.id)
+_SIGNUP = select(signups).where(signups.c.id == bindparam("which"))
+_HIT = insert(hits)
+_HITS = select(func.count()).select_from(hits).where(hits.c.key == bindparam("what"), hits.c.at > bindparam("since"))
+
 
 class Audience:
     """The front door's tables within one transaction."""
@@ -65,21 +80,38 @@ class Audience:
 
     # --- subscribers -------------------------------------------------------------------------------
 
-    def by_hmac(self, hmac: str) -> Subscriber | None:
-        """Whoever has this address now."""
-        return self._one(subscribers.c.address_hmac == hmac)
+    def hold(self, hmac: str) -> None:
+        """Be the only one who decides about this address, known or not, until the transaction ends.
 
-    def by_id(self, subscriber_id: int) -> Subscriber | None:
-        """The subscriber of a row id."""
-        return self._one(subscribers.c.id == subscriber_id)
+        What is read before may have changed while we waited: read after it. On SQLite every writer is alone.
+        """
+        hold(self._sql, hmac)
 
-    def _one(self, where: Any) -> Subscriber | None:
-        row = self._sql.execute(select(*_COLUMNS).where(where)).one_or_none()
+    def hold_all(self) -> None:
+        """Be the only one who decides about any address, until the transaction ends (imports)."""
+        hold_door(self._sql)
+
+    def by_hmac(self, hmac: str, *, held: bool = False) -> Subscriber | None:
+        """Whoever has this address now; `held` holds the address first."""
+        if held:
+            self.hold(hmac)
+        return self._one(_BY_HMAC, hmac)
+
+    def by_id(self, subscriber_id: int, *, held: bool = False) -> Subscriber | None:
+        """The subscriber of a row id; `held` holds the address first."""
+        if held:
+            hmac = self._sql.execute(_HMAC, {"who": subscriber_id}).scalar_one_or_none()
+            if hmac is None:
+                return None
+            self.hold(hmac)
+        return self._one(_BY_ID, subscriber_id)
+
+    def _one(self, query: Select[Any], who: str | int) -> Subscriber | None:
+        row = self._sql.execute(query, {"who": who}).one_or_none()
         return _subscriber(row, self._topics(row.id)) if row else None
 
     def _topics(self, subscriber_id: int) -> tuple[str, ...]:
-        query = select(subscriber_topics.c.topic).where(subscriber_topics.c.subscriber_id == subscriber_id)
-        return tuple(sorted(self._sql.scalars(query)))
+        return tuple(sorted(self._sql.scalars(_TOPICS, {"who": subscriber_id})))
 
     def known(self, hmacs: Sequence[str]) -> dict[str, State]:
         """Those of some addresses that are subscribers already, with their state."""
@@ -125,10 +157,15 @@ class Audience:
         self._sql.execute(delete(subscriber_topics).where(subscriber_topics.c.subscriber_id == subscriber_id))
 
     def each(self, state: State | None = None, topic: str | None = None) -> Iterator[Subscriber]:
-        """All subscribers, oldest first, a thousand at a time: flat memory for any number."""
+        """All subscribers, oldest first: flat memory for any number."""
+        for page in self.pages(state, topic):
+            yield from page
+
+    def pages(self, state: State | None = None, topic: str | None = None) -> Iterator[list[Subscriber]]:
+        """The same, a thousand at a time."""
         after = 0
         while page := self._page(after, state, topic):
-            yield from page
+            yield page
             after = page[-1].id
 
     def _page(self, after: int, state: State | None, topic: str | None, size: int = 1000) -> list[Subscriber]:
@@ -175,11 +212,11 @@ class Audience:
             "wording_sha256": wording,
             "at": now,
         }
-        return int(self._sql.execute(insert(signups).values(values).returning(signups.c.id)).scalar_one())
+        return int(self._sql.execute(_ADD_SIGNUP, values).scalar_one())
 
     def signup(self, signup_id: int) -> Signup | None:
         """One signup."""
-        row = self._sql.execute(select(signups).where(signups.c.id == signup_id)).one_or_none()
+        row = self._sql.execute(_SIGNUP, {"which": signup_id}).one_or_none()
         if row is None:
             return None
         return Signup(
@@ -212,13 +249,20 @@ class Audience:
 
     def evidence(self, pid: str) -> list[Mapping[str, Any]]:
         """All consent events of a subscriber, oldest first, with the wording they rest on."""
+        return self.evidence_of([pid]).get(pid, [])
+
+    def evidence_of(self, pids: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
+        """The same for many subscribers at once, by their pid."""
         query = (
             select(consent_events, wordings.c.text.label("wording"))
             .outerjoin(wordings, wordings.c.sha256 == consent_events.c.wording_sha256)
-            .where(consent_events.c.subscriber_pid == pid)
+            .where(consent_events.c.subscriber_pid.in_(pids))
             .order_by(consent_events.c.id)
         )
-        return [{**row, "topics": json.loads(row["topics"])} for row in self._sql.execute(query).mappings()]
+        found: dict[str, list[Mapping[str, Any]]] = {}
+        for row in self._sql.execute(query).mappings():
+            found.setdefault(row["subscriber_pid"], []).append({**row, "topics": json.loads(row["topics"])})
+        return found
 
     def keep_wording(self, sha256: str, text: str, locale: str, now: datetime) -> None:
         """Keep a text a person agreed to, once."""
@@ -239,8 +283,16 @@ class Audience:
 
     def grants_of(self, subscriber_id: int) -> list[Grant]:
         """All grants of a subscriber."""
-        rows = self._sql.execute(select(grants).where(grants.c.subscriber_id == subscriber_id).order_by(grants.c.id))
-        return [Grant(row.id, row.subscriber_id, row.magnet, row.downloads) for row in rows]
+        return self.grants_of_all([subscriber_id]).get(subscriber_id, [])
+
+    def grants_of_all(self, subscriber_ids: Sequence[int]) -> dict[int, list[Grant]]:
+        """The grants of many subscribers at once, by their id."""
+        query = select(grants).where(grants.c.subscriber_id.in_(subscriber_ids)).order_by(grants.c.id)
+        found: dict[int, list[Grant]] = {}
+        for row in self._sql.execute(query):
+            grant = Grant(row.id, row.subscriber_id, row.magnet, row.downloads)
+            found.setdefault(row.subscriber_id, []).append(grant)
+        return found
 
     def count_download(self, grant_id: int, now: datetime) -> None:
         """One more download, counted on the POST."""
@@ -256,18 +308,12 @@ class Audience:
         return self._sql.scalars(query).one_or_none()
 
     def suppress(self, hmac: str, reason: Reason, now: datetime, note: str = "") -> None:
-        """Never mail this address. A complaint or the owner's word is never weakened by a later reason."""
-        kept = self.suppression(hmac)
-        if kept in {Reason.COMPLAINED, Reason.OWNER} and reason is not Reason.COMPLAINED:
-            return
-        self.lift(hmac)
-        self._sql.execute(insert(suppressions).values(address_hmac=hmac, reason=reason, at=now, note=note))
+        """Never mail this address. Each reason stands beside the others, as it was first given."""
+        insert_new(self._sql, suppressions, [{"address_hmac": hmac, "reason": reason, "at": now, "note": note}])
 
     def suppression(self, hmac: str) -> Reason | None:
-        """Why an address must not be mailed, if so."""
-        found = self._sql.scalars(
-            select(suppressions.c.reason).where(suppressions.c.address_hmac == hmac)
-        ).one_or_none()
+        """Why an address must not be mailed, if so: the strongest reason."""
+        found = self._sql.scalars(_SUPPRESSION, {"who": hmac}).one_or_none()
         return Reason(found) if found else None
 
     def suppressed(self, hmacs: Sequence[str]) -> set[str]:
@@ -275,40 +321,66 @@ class Audience:
         query = select(suppressions.c.address_hmac).where(suppressions.c.address_hmac.in_(hmacs))
         return set(self._sql.scalars(query))
 
-    def lift(self, hmac: str) -> None:
-        """Allow an address again."""
-        self._sql.execute(delete(suppressions).where(suppressions.c.address_hmac == hmac))
+    def lift(self, hmac: str, reasons: Collection[Reason]) -> bool:
+        """Take some reasons back, and leave the others. Out: whether there was one of them."""
+        where = and_(suppressions.c.address_hmac == hmac, suppressions.c.reason.in_(reasons))
+        return self._sql.execute(delete(suppressions).where(where)).rowcount > 0
 
     def erase(self, subscriber: Subscriber) -> None:
         """Take the subscriber's row and all that hangs on it (promise 9). Consent events keep the pid only."""
         self._sql.execute(delete(mail_queue).where(mail_queue.c.subscriber_id == subscriber.id))
         self._sql.execute(delete(subscribers).where(subscribers.c.id == subscriber.id))
 
-    def stale(self, state: State, before: datetime, most: int) -> list[Subscriber]:
-        """Subscribers who have stood in a state since before some moment, oldest first."""
-        query = select(*_COLUMNS).where(subscribers.c.state == state, subscribers.c.changed_at < before)
-        return [_subscriber(row, ()) for row in self._sql.execute(query.order_by(subscribers.c.changed_at).limit(most))]
+    def erase_traces(self, subscriber: Subscriber) -> None:
+        """Take also what `erase` leaves: evidence, way out, counters. For who never confirmed anything."""
+        self.erase(subscriber)
+        self._sql.execute(delete(consent_events).where(consent_events.c.subscriber_pid == subscriber.pid))
+        way_out = digest(subscriber.unsubscribe_token)
+        self._sql.execute(delete(unsubscribe_links).where(unsubscribe_links.c.token_hash == way_out))
+        self._sql.execute(delete(hits).where(hits.c.key == f"mail:{subscriber.pid}"))
 
-    def history(self, subscriber_id: int) -> list[Mapping[str, Any]]:
-        """Which campaigns a subscriber was in (export)."""
-        query = select(deliveries.c.campaign_id, deliveries.c.batch, deliveries.c.state, deliveries.c.reason).where(
-            deliveries.c.subscriber_id == subscriber_id
+    def stale(self, state: State, before: datetime, asked_before: datetime, most: int) -> list[Subscriber]:
+        """Subscribers who have stood in a state since `before` and asked for nothing since `asked_before`.
+
+        The oldest come first; those given out are held until the transaction ends, and judged again when held.
+        """
+        asked = exists().where(signups.c.subscriber_id == subscribers.c.id, signups.c.at >= asked_before)
+        query = select(*_COLUMNS).where(subscribers.c.state == state, subscribers.c.changed_at < before, ~asked)
+        found = self._sql.execute(query.order_by(subscribers.c.changed_at).limit(most)).all()
+        for hmac in sorted(row.address_hmac for row in found):  # in one order: two of us cannot wait for each other
+            self.hold(hmac)
+        held = query.where(subscribers.c.id.in_([row.id for row in found]))
+        return [_subscriber(row, ()) for row in self._sql.execute(held)]
+
+    def history(self, subscriber_ids: Sequence[int], now: datetime) -> dict[int, list[Mapping[str, Any]]]:
+        """Which campaigns some subscribers were in, and what became of each mail, by subscriber.
+
+        Asked for each campaign in turn, as the key of a delivery begins with its campaign.
+        """
+        joined = deliveries.join(
+            batches, and_(batches.c.campaign_id == deliveries.c.campaign_id, batches.c.n == deliveries.c.batch)
         )
-        return [dict(row) for row in self._sql.execute(query).mappings()]
+        query = select(deliveries.c.subscriber_id, stands(now).label("state"), deliveries.c.reason).select_from(joined)
+        found: dict[int, list[Mapping[str, Any]]] = {}
+        for campaign in self._sql.execute(select(campaigns.c.id, campaigns.c.key).order_by(campaigns.c.id)).all():
+            theirs = and_(deliveries.c.campaign_id == campaign.id, deliveries.c.subscriber_id.in_(subscriber_ids))
+            for row in self._sql.execute(query.where(theirs)):
+                one = {"campaign": campaign.key, "state": row.state, "reason": row.reason}
+                found.setdefault(row.subscriber_id, []).append(one)
+        return found
 
     # --- limits on what visitors may cause ---------------------------------------------------------
 
     def hit(self, key: str, now: datetime) -> None:
         """Note that something countable happened."""
-        self._sql.execute(insert(hits).values(key=key, at=now))
+        self._sql.execute(_HIT, {"key": key, "at": now})
 
     def hits(self, key: str, since: datetime) -> int:
         """How often it happened since."""
-        query = select(func.count()).select_from(hits).where(hits.c.key == key, hits.c.at > since)
-        return int(self._sql.execute(query).scalar_one())
+        return int(self._sql.execute(_HITS, {"what": key, "since": since}).scalar_one())
 
     def forget_hits(self, before: datetime) -> None:
-        """Drop what no limit looks at any more."""
+        """Drop what no limit looks at any more, and what only a refused signup wrote."""
         self._sql.execute(delete(hits).where(hits.c.at < before))
 
 
@@ -316,6 +388,7 @@ def _subscriber(row: Any, topics: tuple[str, ...]) -> Subscriber:
     return Subscriber(
         id=row.id,
         pid=row.pid,
+        hmac=row.address_hmac,
         email=row.email,
         state=State(row.state),
         gen=row.gen,

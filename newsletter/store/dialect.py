@@ -1,4 +1,4 @@
-"""The few places where SQLite and PostgreSQL differ: opening, `greatest`, one sender at a time, scrubbing.
+"""The few places where SQLite and PostgreSQL differ: opening, `greatest`, one at a time, scrubbing.
 
 SQLite: WAL, `synchronous=FULL` (a confirm lost in a power cut is a lost consent), `BEGIN IMMEDIATE` for
 every write, foreign keys, `secure_delete` (what is erased is overwritten). PostgreSQL: as it comes.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, create_engine, event, func, make_url, text
+from sqlalchemy import ColumnElement, Connection, Engine, Executable, Table, create_engine, event, func, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, OperationalError
 
 from newsletter.errors import ConfigurationError
 
@@ -108,9 +109,17 @@ def greatest(bind: Connection, *values: ColumnElement[float]) -> ColumnElement[f
 
 def insert_new(bind: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert the rows that are not there yet; a row whose key exists is left as it is."""
-    insert = sqlite.insert if is_sqlite(bind) else postgresql.insert
     if rows:
-        bind.execute(insert(table).on_conflict_do_nothing(), list(rows))
+        bind.execute(_insert_new(table, on_sqlite=is_sqlite(bind)), list(rows))
+
+
+@cache
+def _insert_new(table: Table, *, on_sqlite: bool) -> Executable:
+    insert = sqlite.insert if on_sqlite else postgresql.insert
+    return insert(table).on_conflict_do_nothing()
+
+
+_MANY = 1000
 
 
 def insert_many(bind: Connection, columns: Sequence[ColumnElement[Any]], rows: Sequence[Sequence[Any]]) -> None:
@@ -121,6 +130,8 @@ def insert_many(bind: Connection, columns: Sequence[ColumnElement[Any]], rows: S
     """
     table, names = columns[0].table.name, ", ".join(column.name for column in columns)
     if is_sqlite(bind):
+        if len(rows) >= _MANY:
+            bind.exec_driver_sql("PRAGMA cache_size=-65536")  # KB: what a transaction has changed stays in memory
         places = ", ".join("?" * len(columns))
         bind.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({places})", [*map(tuple, rows)])  # noqa: S608 - our names
         return
@@ -134,25 +145,29 @@ def insert_many(bind: Connection, columns: Sequence[ColumnElement[Any]], rows: S
         raise IntegrityError(copy, None, problem) from problem
 
 
+def lock_dies_with_process(bind: Engine | Connection) -> bool:
+    """Whether what `only_one` holds is lost by dying alone: then a new holder knows that the old one is no more."""
+    return is_sqlite(bind)
+
+
 @contextmanager
 def only_one(engine: Engine, name: str) -> Iterator[bool]:
     """Hold the one right called `name` on this database; yields False when somebody else holds it.
 
-    SQLite: a lock on a file beside the database, gone with the process. PostgreSQL: an advisory lock,
-    gone with the connection. So whoever holds it knows that an earlier holder is no more.
+    SQLite: a lock on a file beside the database, gone with the process. PostgreSQL: an advisory lock, gone
+    with the connection, so an earlier holder may still be at work (`lock_dies_with_process`). The connection
+    is in no transaction meanwhile: a server may end those that idle in one.
     """
     if not is_sqlite(engine):
-        with engine.connect() as connection:
-            key = text("SELECT pg_try_advisory_lock(hashtext(:name))")
-            held = bool(connection.execute(key, {"name": f"newsletter.{name}"}).scalar())
+        right = {"name": f"newsletter.{name}"}
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            held = bool(connection.execute(text("SELECT pg_try_advisory_lock(hashtext(:name))"), right).scalar())
             try:
                 yield held
             finally:
                 if held:
-                    connection.execute(
-                        text("SELECT pg_advisory_unlock(hashtext(:name))"), {"name": f"newsletter.{name}"}
-                    )
-                connection.rollback()
+                    with suppress(OperationalError):  # the connection broke, and the lock went with it
+                        connection.execute(text("SELECT pg_advisory_unlock(hashtext(:name))"), right)
         return
     database = engine.url.database
     if not database or database == ":memory:":
@@ -167,13 +182,46 @@ def only_one(engine: Engine, name: str) -> Iterator[bool]:
         yield True
 
 
-def scrub(engine: Engine) -> None:
-    """After an erasure: nothing of the old rows stays in the file (SQLite: pages and journal too)."""
-    with engine.connect() as connection:
-        raw = connection.connection.dbapi_connection
-        if is_sqlite(engine) and raw is not None:
-            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            return
+_DOOR = "newsletter.door"
+
+
+def hold(bind: Connection, name: str) -> None:
+    """Wait until nobody else holds `name` (or the whole door), and hold it until the transaction ends.
+
+    At READ COMMITTED two who look for the same row both find none; this puts one behind the other. On SQLite a
+    writer is alone from its first statement (`BEGIN IMMEDIATE`).
+    """
+    if not is_sqlite(bind):
+        bind.execute(_HOLD, {"door": _DOOR, "name": name})
+
+
+def hold_door(bind: Connection) -> None:
+    """Hold every name at once."""
+    if not is_sqlite(bind):
+        bind.execute(_HOLD_DOOR, {"door": _DOOR})
+
+
+_HOLD = text(
+    "SELECT pg_advisory_xact_lock_shared(hashtextextended(:door, 0)), pg_advisory_xact_lock(hashtextextended(:name, 1))"
+)
+_HOLD_DOOR = text("SELECT pg_advisory_xact_lock(hashtextextended(:door, 0))")
+
+
+def scrub(engine: Engine, patience: float) -> bool:
+    """After an erasure: nothing of the old rows stays in the file (SQLite: pages and journal too).
+
+    False on SQLite while another program reads, for `patience` seconds: its view of the past keeps the journal.
+    """
+    if is_sqlite(engine):
+        with engine.connect() as connection:
+            raw: Any = connection.connection.dbapi_connection
+            raw.execute(f"PRAGMA busy_timeout={round(patience * 1000)}")
+            try:
+                busy, _, _ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                raw.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+            return not busy
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for table in ("subscribers", "subscriber_topics", "signups", "grants", "mail_queue"):
+        for table in ("subscribers", "subscriber_topics", "signups", "grants", "mail_queue", "consent_events"):
             connection.exec_driver_sql(f"VACUUM {table}")
+    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, literal, select, update
+from sqlalchemy import Connection, bindparam, delete, literal, select, update
 
 from newsletter.store.dialect import greatest, insert_new
 from newsletter.store.schema import limits, meta
@@ -30,6 +30,14 @@ class Limits:
         insert_new(self._sql, limits, [{"name": name, "tat": now}])
         later = greatest(self._sql, limits.c.tat, literal(now + seconds))
         self._sql.execute(update(limits).where(limits.c.name == name).values(tat=later))
+
+    def pause(self, name: str, *, now: float) -> float:
+        """How many seconds a row still asks to wait; 0 when it asks nothing. Changes nothing."""
+        tat = self._sql.execute(_TAT, {"row": name}).scalar()
+        return max(0.0, float(tat) - now) if tat is not None else 0.0
+
+
+_TAT = select(limits.c.tat).where(limits.c.name == bindparam("row"))
 
 
 class Facts:

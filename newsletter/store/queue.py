@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, insert, or_, select, update
 
 from newsletter.core.consent import Mail
-from newsletter.core.queue import MailState, QueuedMail
+from newsletter.core.queue import MAX_ASKED, MailState, QueuedMail
 from newsletter.store.schema import mail_queue
 
 
@@ -40,25 +40,25 @@ class MailQueue:
             "created_at": now,
             "due_at": due_at or now,
         }
-        self._sql.execute(insert(mail_queue).values(values))
+        self._sql.execute(_ENQUEUE, values)
 
     def claim(self, owner: str, now: datetime, lease: timedelta) -> QueuedMail | None:
         """Take the oldest mail that is due into our hands."""
-        ready = and_(mail_queue.c.state == MailState.WAITING, mail_queue.c.due_at <= now)
-        first = (
-            select(mail_queue.c.id)
-            .where(ready)
-            .order_by(mail_queue.c.due_at, mail_queue.c.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
-        row = self._sql.execute(
-            update(mail_queue)
-            .where(mail_queue.c.id == first.scalar_subquery())
-            .values(state=MailState.CLAIMED, attempt=mail_queue.c.attempt + 1, owner=owner, lease_until=now + lease)
-            .returning(mail_queue)
-        ).one_or_none()
+        row = self._sql.execute(_CLAIM, {"at": now, "by": owner, "until": now + lease}).one_or_none()
         return _mail(row) if row else None
+
+    def holds(self, mail: QueuedMail, owner: str, now: datetime) -> bool:
+        """Whether the claim is still ours: asked right before the first byte leaves."""
+        where = and_(_same(mail), mail_queue.c.state == MailState.CLAIMED, mail_queue.c.owner == owner)
+        return (
+            self._sql.execute(select(mail_queue.c.id).where(where, mail_queue.c.lease_until > now)).first() is not None
+        )
+
+    def put_off(self, mail: QueuedMail, due_at: datetime, note: str) -> None:
+        """Give a claimed mail back that was not tried at all: it keeps all its attempts."""
+        values = {"state": MailState.WAITING, "owner": None, "lease_until": None, "due_at": due_at, "note": note[:500]}
+        attempt = mail_queue.c.attempt - 1
+        self._sql.execute(update(mail_queue).where(_same(mail)).values(**values, attempt=attempt))
 
     def settle(
         self,
@@ -70,11 +70,15 @@ class MailQueue:
         provider: str = "",
         message_id: str | None = None,
         note: str = "",
-    ) -> None:
-        """Write down what became of a mail; `due_at` when it waits again."""
-        self._sql.execute(
+    ) -> bool:
+        """Write down what became of a mail; `due_at` when it waits again, or is to be asked about.
+
+        False, and nothing written, when it was claimed anew, or was settled already.
+        """
+        open_ = mail_queue.c.state.in_([MailState.CLAIMED, MailState.UNCERTAIN])
+        done = self._sql.execute(
             update(mail_queue)
-            .where(mail_queue.c.id == mail.id, mail_queue.c.attempt == mail.attempt)
+            .where(_same(mail), open_)
             .values(
                 state=state,
                 owner=None,
@@ -86,19 +90,56 @@ class MailQueue:
                 note=note[:500],
             )
         )
+        return done.rowcount > 0
 
-    def lapsed(self, now: datetime) -> list[QueuedMail]:
-        """Mails whose sender vanished: claimed with the lease over, or uncertain."""
+    def lapsed(self, now: datetime, settle: timedelta) -> list[QueuedMail]:
+        """Mails to ask the provider about: claimed, with the lease over since `settle`; or uncertain and due."""
         where = or_(
-            and_(mail_queue.c.state == MailState.CLAIMED, mail_queue.c.lease_until < now),
-            mail_queue.c.state == MailState.UNCERTAIN,
+            and_(mail_queue.c.state == MailState.CLAIMED, mail_queue.c.lease_until < now - settle),
+            and_(
+                mail_queue.c.state == MailState.UNCERTAIN,
+                mail_queue.c.due_at <= now,
+                mail_queue.c.asked < MAX_ASKED,
+            ),
         )
         return [_mail(row) for row in self._sql.execute(select(mail_queue).where(where).order_by(mail_queue.c.id))]
+
+    def asked_in_vain(self, mail: QueuedMail, due_at: datetime) -> None:
+        """The provider could not tell: uncertain, and to be asked about again at `due_at`, but not for ever."""
+        values = {"state": MailState.UNCERTAIN, "owner": None, "lease_until": None, "due_at": due_at}
+        self._sql.execute(update(mail_queue).where(_same(mail)).values(**values, asked=mail_queue.c.asked + 1))
 
     def numbers(self) -> Mapping[str, int]:
         """How many mails stand where."""
         query = select(mail_queue.c.state, func.count()).group_by(mail_queue.c.state)
         return dict(self._sql.execute(query).all())
+
+
+_ENQUEUE = insert(mail_queue)
+
+_DUE = (
+    select(mail_queue.c.id)
+    .where(mail_queue.c.state == MailState.WAITING, mail_queue.c.due_at <= bindparam("at"))
+    .order_by(mail_queue.c.due_at, mail_queue.c.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+
+_CLAIM = (
+    update(mail_queue)
+    .where(mail_queue.c.id == _DUE.scalar_subquery())
+    .values(
+        state=MailState.CLAIMED,
+        attempt=mail_queue.c.attempt + 1,
+        owner=bindparam("by"),
+        lease_until=bindparam("until"),
+    )
+    .returning(mail_queue)
+)
+
+
+def _same(mail: QueuedMail) -> ColumnElement[bool]:
+    return and_(mail_queue.c.id == mail.id, mail_queue.c.attempt == mail.attempt)
 
 
 def _mail(row: Row[tuple[object, ...]]) -> QueuedMail:
@@ -111,4 +152,5 @@ def _mail(row: Row[tuple[object, ...]]) -> QueuedMail:
         magnet=row.magnet,
         attempt=row.attempt,
         created_at=row.created_at,
+        asked=row.asked,
     )

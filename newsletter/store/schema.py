@@ -5,6 +5,9 @@
     press        campaigns, emails, batches, deliveries
     both         events, limits, meta
 
+Ids of whatever a link or the ledger may name are never used again (`sqlite_autoincrement`; PostgreSQL's sequences
+do not go back): an erased person's link must not act for whoever comes next.
+
 `deliveries` is written once, at the freeze, and its primary key is "nobody twice". State lives on the
 batch; only exceptions touch a delivery's row (NULL state = as its batch).
 """
@@ -83,6 +86,7 @@ subscribers = Table(
     Column("changed_at", Instant, nullable=False),
     Column("confirmed_at", Instant),
     Index(None, "state", "changed_at"),  # what retention asks for at every tick
+    sqlite_autoincrement=True,
 )
 
 subscriber_topics = Table(
@@ -109,6 +113,7 @@ signups = Table(
     Column("at", Instant, nullable=False),
     Column("confirmed_at", Instant),
     Index(None, "subscriber_id"),
+    sqlite_autoincrement=True,
 )
 
 grants = Table(
@@ -121,6 +126,7 @@ grants = Table(
     Column("downloads", Integer, nullable=False, server_default="0"),
     Column("downloaded_at", Instant),
     UniqueConstraint("subscriber_id", "magnet"),
+    sqlite_autoincrement=True,
 )
 
 consent_events = Table(
@@ -149,13 +155,14 @@ wordings = Table(
     Column("first_used", Instant, nullable=False),
 )
 
-suppressions = Table(
+suppressions = Table(  # a row for each reason: taking one back leaves the others
     "suppressions",
     metadata,
-    Column("address_hmac", String(64), primary_key=True),
+    Column("address_hmac", String(64), nullable=False),
     Column("reason", String(16), nullable=False),
     Column("at", Instant, nullable=False),
     Column("note", Text, nullable=False, server_default=""),
+    PrimaryKeyConstraint("address_hmac", "reason"),
     sqlite_with_rowid=False,
 )
 
@@ -178,6 +185,7 @@ mail_queue = Table(
     Column("magnet", String(64), nullable=False, server_default=""),
     Column("state", String(16), nullable=False),
     Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("asked", Integer, nullable=False, server_default="0"),  # how often the provider was asked what became of it
     Column("owner", String(64)),
     Column("lease_until", Instant),
     Column("created_at", Instant, nullable=False),
@@ -188,6 +196,7 @@ mail_queue = Table(
     Column("note", Text, nullable=False, server_default=""),
     Index(None, "state", "due_at"),
     Index(None, "subscriber_id"),
+    sqlite_autoincrement=True,
 )
 
 hits = Table(
@@ -197,6 +206,7 @@ hits = Table(
     Column("key", String(96), nullable=False),
     Column("at", Instant, nullable=False),
     Index(None, "key", "at"),
+    Index(None, "at"),  # forgetting
 )
 
 campaigns = Table(
@@ -211,6 +221,7 @@ campaigns = Table(
     Column("content_sha256", String(64), nullable=False),
     Column("source_sha256", String(64), nullable=False, index=True),
     Column("plan_hash", String(64), nullable=False),
+    Column("base_url", Text, nullable=False, server_default=""),  # of the links in its mail
     Column("archive", Text),
     Column("state", String(16), nullable=False),
     Column("provider", String(32), nullable=False),
@@ -221,6 +232,7 @@ campaigns = Table(
     Column("frozen_at", Instant, nullable=False),
     Column("started_at", Instant),
     Column("finished_at", Instant),
+    Column("counts", Text),  # the ledger in numbers, once nothing can change any more
     Column("note", Text, nullable=False, server_default=""),
 )
 
@@ -245,16 +257,17 @@ batches = Table(
     Column("size", Integer, nullable=False),
     Column("state", String(16), nullable=False),
     Column("attempt", Integer, nullable=False, server_default="0"),
-    Column("unknown", Boolean, nullable=False, server_default="0"),  # ever sent with the answer lost: never split
+    Column("refusals", Integer, nullable=False, server_default="0"),  # how often its readers alone were put off
+    Column("unknown", Boolean, nullable=False, server_default="0"),  # ever sent with the answer lost (decision 2)
     Column("owner", String(64)),
     Column("lease_until", Instant),
     Column("claimed_at", Instant),
     Column("not_before", Instant),
     Column("key", String(64), nullable=False),
-    Column("payload_sha256", String(64)),
     Column("provider_ref", String(255)),
     Column("note", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("campaign_id", "n"),
+    Index("ix_batches_open", "campaign_id", "state", "n", "not_before"),  # all of it, or SQLite walks past what is done
     sqlite_with_rowid=False,
 )
 

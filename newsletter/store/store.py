@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from newsletter.errors import ConfigurationError, SchemaError
+from newsletter.errors import ConfigurationError, SchemaError, StoreBusy
 from newsletter.store.audience import Audience
 from newsletter.store.campaigns import Campaigns
 from newsletter.store.dialect import engines, is_sqlite, only_one, scrub
@@ -38,32 +42,34 @@ class SqlStore:
     def __init__(self, write: Engine, read: Engine) -> None:
         self._write = write
         self._read = read
+        if not is_sqlite(read):
+            self._read = read.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         # In front of SQLite's own lock, whose waiting sleeps: p99 of a signup falls from 0.8 to 0.12 s.
         self._lock = Lock()
 
     @contextmanager
     def begin(self) -> Iterator[Transaction]:
-        """A writing transaction: commits at the end, rolls back on any error."""
-        if is_sqlite(self._write):
-            with self._lock, self._write.begin() as connection:
-                yield _parts(connection)
-        else:
-            with self._write.begin() as connection:
-                yield _parts(connection)
+        """A writing transaction: commits at the end, rolls back on any error.
+
+        Raises: StoreBusy when the database cannot be written now.
+        """
+        with _in_words(), self._lock if is_sqlite(self._write) else nullcontext(), self._write.begin() as connection:
+            yield _parts(connection)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
-        """A reading transaction: one consistent moment."""
-        with self._read.begin() as connection:
+        """A reading transaction: one consistent moment. Raises: StoreBusy."""
+        with _in_words(), self._read.begin() as connection:
             yield _parts(connection)
 
     def only_one(self, name: str) -> AbstractContextManager[bool]:
         """Hold the one right called `name`; False when another process has it."""
         return only_one(self._write, name)
 
-    def scrub(self) -> None:
-        """After an erasure: leave no trace of it in the file."""
-        scrub(self._write)
+    def scrub(self, *, patience: float = 1.0) -> bool:
+        """After an erasure: leave no trace of it in the file. False: others read it for `patience` seconds."""
+        with self._lock:
+            return scrub(self._write, patience)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -118,8 +124,36 @@ class SqlStore:
             self.check()
         from newsletter.store.migrations.run import upgrade  # noqa: PLC0415 - Alembic only when it is used
 
-        upgrade(self._write)
+        with self.only_one("upgrade") as alone:
+            if alone:
+                upgrade(self._write)
+            else:
+                self._await(REVISIONS[-1])
         return before, REVISIONS[-1]
+
+    def _await(self, revision: str) -> None:
+        """Another process is at the upgrade: wait for it. Raises: SchemaError when it takes too long."""
+        end = time.monotonic() + _PATIENCE
+        while self.revision() != revision:
+            if time.monotonic() > end:
+                raise SchemaError("Another process is upgrading this database.", "Wait for it, then run again.")
+            time.sleep(0.1)
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """What a database says when it is locked, full, read-only or away, as an error of ours."""
+    try:
+        yield
+    except OperationalError as problem:
+        said = str(problem.orig).strip().splitlines()[0] if str(problem.orig).strip() else "no answer"
+        raise StoreBusy(f"The database did not take this now: {said}.", _FREE_IT) from problem
+    except PoolTimeout as problem:
+        raise StoreBusy("The database had no connection free.", _FREE_IT) from problem
+
+
+_FREE_IT = "See that it is there, may be written and has room; then run again. What was done before is kept."
+_PATIENCE = 60.0
 
 
 def _parts(connection: Connection) -> Transaction:
@@ -138,6 +172,7 @@ def open_store(url: str, *, threads: int = 8) -> SqlStore:
     Raises: SchemaError when the database is older or newer than the program; ConfigurationError when it
     cannot be opened.
     """
+    _private(url)
     store = SqlStore(*engines(url, threads=threads))
     try:
         if store.revision() is None:
@@ -147,3 +182,22 @@ def open_store(url: str, *, threads: int = 8) -> SqlStore:
         store.close()
         raise
     return store
+
+
+def _private(url: str) -> None:
+    """Make a new SQLite file for its owner's eyes only: the list can be health information.
+
+    Its journal files inherit the mode. Raises: ConfigurationError when the file cannot be made.
+    """
+    if not url.startswith("sqlite:///"):
+        return
+    path = Path(url.removeprefix("sqlite:///"))
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as problem:
+        raise ConfigurationError(
+            f"The database cannot be made: {problem.strerror}.",
+            "Choose another place (NEWSLETTER_DATABASE_URL), or make the folder writable.",
+        ) from None

@@ -186,25 +186,44 @@ def test_each_thread_at_work_has_a_connection_of_its_own(smtp, handler):
 
 
 @pytest.mark.parametrize(
-    ("stage", "answer", "status", "code", "halt"),
+    ("stage", "answer", "status", "halt", "pause"),
     [
-        ("RCPT", "550 5.1.1 no such mailbox", Status.REJECTED, "550", ""),
-        ("RCPT", "553 5.1.3 bad address", Status.REJECTED, "553", ""),
-        ("DATA", "554 5.7.1 we do not want this", Status.REJECTED, "554", ""),
-        ("RCPT", "450 4.2.1 come back", Status.RETRY, "450", ""),
-        ("DATA", "451 4.3.0 trouble here", Status.RETRY, "451", ""),
-        ("MAIL", "452 4.3.1 no room", Status.RETRY, "452", ""),
-        ("MAIL", "530 5.7.0 log in first", Status.RETRY, "530", "auth"),
-        ("RCPT", "530 5.7.0 log in first", Status.RETRY, "530", "auth"),
-        ("MAIL", "550 5.7.1 not your address", Status.RETRY, "550", "account"),
+        # of one reader
+        ("RCPT", "550 5.1.1 no such mailbox", Status.REJECTED, "", None),
+        ("RCPT", "553 5.1.3 bad address", Status.REJECTED, "", None),
+        ("RCPT", "550 no such mailbox, in the words of an old server", Status.REJECTED, "", None),
+        ("RCPT", "550 5.7.1 this mailbox takes mail from friends only", Status.REJECTED, "", None),
+        ("RCPT", "550 5.7.17 this mailbox has another owner now", Status.REJECTED, "", None),
+        ("DATA", "552 5.2.2 mailbox full", Status.REJECTED, "", None),
+        ("DATA", "554 5.7.1 we do not want this", Status.REJECTED, "", None),
+        ("RCPT", "450 4.2.1 come back", Status.RETRY, "", None),
+        ("RCPT", "450 4.7.1 greylisted, come back", Status.RETRY, "", None),
+        ("RCPT", "451 come back, in the words of an old server", Status.RETRY, "", None),
+        ("DATA", "452 4.2.2 mailbox full today", Status.RETRY, "", None),
+        # of everybody, for now
+        ("RCPT", "450 4.7.28 too much mail from you", Status.RETRY, "", PAUSE),
+        ("RCPT", "452 4.3.1 no room", Status.RETRY, "", PAUSE),
+        ("RCPT", "452 4.4.5 busy", Status.RETRY, "", PAUSE),
+        ("DATA", "451 4.3.0 trouble here", Status.RETRY, "", PAUSE),
+        ("MAIL", "452 4.3.1 no room", Status.RETRY, "", PAUSE),
+        # of us
+        ("RCPT", "550 5.4.5 Daily user sending limit exceeded", Status.RETRY, "quota", None),
+        ("MAIL", "550 5.4.5 Daily user sending limit exceeded", Status.RETRY, "quota", None),
+        ("DATA", "550 5.4.5 Daily user sending limit exceeded", Status.RETRY, "quota", None),
+        ("DATA", "550 5.7.26 unauthenticated mail is not accepted: DMARC", Status.RETRY, "account", None),
+        ("DATA", "550 5.7.26 in two lines", Status.RETRY, "account", None),
+        ("RCPT", "554 5.7.0 your account is disabled", Status.RETRY, "account", None),
+        ("DATA", "552 5.3.4 the message is too big", Status.RETRY, "account", None),
+        ("MAIL", "550 5.7.1 not your address", Status.RETRY, "account", None),
+        ("MAIL", "530 5.7.0 log in first", Status.RETRY, "auth", None),
+        ("RCPT", "530 5.7.0 log in first", Status.RETRY, "auth", None),
     ],
 )
-def test_what_a_refusal_means(smtp, handler, stage, answer, status, code, halt):
+def test_what_a_refusal_means(smtp, handler, stage, answer, status, halt, pause):
     handler.answers[stage] = answer
     result, outcome = one(smtp)
-    assert (outcome.status, outcome.code, result.halt) == (status, code, halt)
+    assert (outcome.status, outcome.code, result.halt, result.retry_after) == (status, answer[:3], halt, pause)
     assert outcome.detail == answer[4:]
-    assert result.retry_after == (PAUSE if code[0] == "4" else None)
     assert handler.taken == []
 
 
@@ -216,6 +235,22 @@ def test_after_a_refusal_the_next_reader_is_served(smtp, handler, stage):
     _, outcome = one(smtp, batch=sample_batch(1, first=2))
     assert outcome.status is Status.SUBMITTED
     assert [to for _, to, _ in handler.taken] == ["reader2@example.org"]
+
+
+def test_one_reader_who_is_put_off_does_not_stop_the_others(smtp, handler):
+    handler.answers["RCPT"] = "450 4.7.1 greylisted"
+    result = submit(smtp, batch=sample_batch(3))
+    assert {outcome.status for outcome in result.outcomes} == {Status.RETRY}
+    assert len(handler.greeted) == 1
+    assert result.retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [("127.0.0.1", False), ("localhost", False), ("::1", False), ("mail.example.org", True), ("10.0.0.1", True)],
+)
+def test_a_server_on_this_machine_is_no_network(host, network):
+    assert Smtp(host=host).capabilities.network is network
 
 
 def test_421_is_come_back_later(smtp, handler):

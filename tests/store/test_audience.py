@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from newsletter.core.consent import Evidence, Kind, Mail, Newcomer, Reason, State, Subscriber
+from newsletter.core.consent import ENDED_BY_CONSENT, Evidence, Kind, Mail, Newcomer, Reason, State, Subscriber
 from newsletter.core.ids import digest
 from newsletter.core.queue import MailState
 from newsletter.store import SqlStore
@@ -78,8 +82,48 @@ def test_a_complaint_is_never_weakened(store: SqlStore) -> None:
         tx.audience.suppress("h", Reason.UNSUBSCRIBED, NOW)
         assert tx.audience.suppression("h") is Reason.COMPLAINED
         assert tx.audience.suppressed(["h", "i"]) == {"h"}
-        tx.audience.lift("h")
+        assert tx.audience.lift("h", ENDED_BY_CONSENT)
+        assert tx.audience.suppression("h") is Reason.COMPLAINED
+        assert not tx.audience.lift("h", ENDED_BY_CONSENT)
+        assert tx.audience.lift("h", {Reason.COMPLAINED})
         assert tx.audience.suppression("h") is None
+
+
+@pytest.mark.parametrize("given", [*itertools.permutations((Reason.UNSUBSCRIBED, Reason.OWNER, Reason.ERASED))])
+def test_reasons_stand_side_by_side_and_the_strongest_is_told(sqlite_store: SqlStore, given: list[Reason]) -> None:
+    with sqlite_store.begin() as tx:
+        for reason in given:
+            tx.audience.suppress("h", reason, NOW)
+        assert tx.audience.suppression("h") is Reason.OWNER
+        assert tx.audience.lift("h", {Reason.OWNER})
+        assert tx.audience.suppression("h") is Reason.ERASED
+
+
+def test_whoever_has_two_reasons_is_counted_once(store: SqlStore) -> None:
+    who = ann(store)
+    with store.begin() as tx:
+        tx.audience.move(who.id, State.ACTIVE, NOW)
+        tx.audience.give_topics(who.id, ["letter"])
+        for reason in (Reason.BOUNCED, Reason.OWNER, Reason.UNSUBSCRIBED):
+            tx.audience.suppress(who.hmac, reason, NOW)
+        assert tx.campaigns.headcount(["letter"]) == {"owner": 1}
+
+
+def test_row_ids_are_never_used_again(store: SqlStore) -> None:
+    """An erased person's links name rows: whoever comes next must not get their numbers."""
+
+    def all_ids(n: int) -> tuple[int, int, int]:
+        with store.begin() as tx:
+            tx.audience.add([replace(ANN, pid=f"pid{n}", unsubscribe_token=f"token{n}")], NOW)
+        who = ann(store)
+        with store.begin() as tx:
+            signup = tx.audience.add_signup(who, form="f", magnet="", topics=(), lang="en", wording="", now=NOW)
+            grant = tx.audience.grant(who.id, "workbook", NOW)
+            tx.audience.erase(who)
+        return who.id, signup, grant
+
+    first, second = all_ids(1), all_ids(2)
+    assert all(later > earlier for earlier, later in zip(first, second, strict=True))
 
 
 def test_a_grant_is_given_once_and_counts_downloads(store: SqlStore) -> None:
@@ -130,7 +174,8 @@ def test_the_queue_hands_each_mail_to_one(store: SqlStore) -> None:
     assert [first.key, second.key] == ["q0", "q1"]
     with store.begin() as tx:
         tx.queue.settle(first, MailState.SUBMITTED, NOW)
-        assert [mail.key for mail in tx.queue.lapsed(NOW + timedelta(seconds=90))] == ["q1"]
+        assert [mail.key for mail in tx.queue.lapsed(NOW + timedelta(seconds=90), timedelta(0))] == ["q1"]
+        assert tx.queue.lapsed(NOW + timedelta(seconds=90), timedelta(seconds=60)) == []
         assert tx.queue.numbers() == {"submitted": 1, "claimed": 1, "waiting": 1}
 
 
@@ -141,6 +186,25 @@ def test_the_rate_row_spaces_what_is_taken(store: SqlStore) -> None:
         assert tx.limits.take("fake", 10, 100.0, now=1010.0) == pytest.approx(0.0)
         tx.limits.push("fake", 30, now=1010.0)
         assert tx.limits.take("fake", 1, 100.0, now=1010.0) == pytest.approx(30, abs=0.02)
+
+
+def test_promise_9_a_reader_keeps_the_file_from_being_cleaned_and_that_is_said(
+    sqlite_store: SqlStore, tmp_path: Path
+) -> None:
+    store, who = sqlite_store, ann(sqlite_store)
+
+    def written() -> bytes:
+        return b"".join(file.read_bytes() for file in tmp_path.glob("newsletter.db*")).lower()
+
+    with contextlib.closing(sqlite3.connect(tmp_path / "newsletter.db")) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM subscribers").fetchone()
+        with store.begin() as tx:
+            tx.audience.erase(who)
+        assert store.scrub() is False
+        assert b"ann@x.test" in written()
+    assert store.scrub() is True
+    assert b"ann@x.test" not in written()
 
 
 def test_promise_9_after_an_erasure_the_address_is_nowhere_in_the_file(sqlite_store: SqlStore, tmp_path: Path) -> None:

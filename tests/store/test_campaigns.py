@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
-from newsletter.core.campaign import Campaign, CampaignState, Claim, Counts, Draft
+from newsletter.core.campaign import Campaign, CampaignState, Claim, Counts, Draft, Variant
 from newsletter.core.consent import Newcomer, Reason, State
 from newsletter.core.delivery import Outcome, Status
+from newsletter.errors import NotApproved
 from newsletter.store import SqlStore, open_store
 
 NOW = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
@@ -27,7 +29,12 @@ def people(count: int, *, first: int = 0, state: State = State.ACTIVE) -> list[N
 
 
 def freeze(
-    store: SqlStore, *, key: str = "quiet", batch_size: int = 4, topics: Sequence[str] = ("letter",)
+    store: SqlStore,
+    *,
+    key: str = "quiet",
+    batch_size: int = 4,
+    topics: Sequence[str] = ("letter",),
+    variants: Sequence[Variant] = (Variant("all", "{}"),),
 ) -> Campaign:
     draft = Draft(
         key=key,
@@ -42,7 +49,8 @@ def freeze(
         archive="<p>page</p>",
         excluded={"pending": 1},
         plan_hash="plan",
-        emails={"all": "{}"},
+        variants=tuple(variants),
+        base_url="https://letters.quiet.example",
     )
     with store.begin() as tx:
         return tx.campaigns.freeze(draft, NOW)
@@ -53,13 +61,21 @@ def claim(store: SqlStore, campaign: Campaign, *, owner: str = "me", now: dateti
         return tx.campaigns.claim(campaign.id, owner, now, lease=LEASE, way_out=lambda token: f"u/{token}")
 
 
+def topics_given(store: SqlStore, numbers: Sequence[int], topic: str) -> None:
+    with store.begin() as tx:
+        for n in numbers:
+            reader = tx.audience.by_hmac(f"hmac{n}")
+            assert reader is not None
+            tx.audience.give_topics(reader.id, [topic])
+
+
 def taken(store: SqlStore, campaign: Campaign, **how: object) -> Claim:
     found = claim(store, campaign, **how)  # type: ignore[arg-type]
     assert found is not None
     return found
 
 
-def record(store: SqlStore, claimed: Claim, statuses: Sequence[Status], **how: datetime) -> bool:
+def record(store: SqlStore, claimed: Claim, statuses: Sequence[Status], **how: Any) -> bool:
     outcomes = [
         Outcome(recipient.key, status, message_id=f"m-{recipient.key}" if status is Status.SUBMITTED else None)
         for recipient, status in zip(claimed.recipients, statuses, strict=True)
@@ -96,6 +112,143 @@ def test_the_audience_is_the_active_with_the_topic_and_nobody_suppressed(store: 
     assert campaign.audience == 4
     claimed = taken(store, campaign)
     assert {one.address for one in claimed.recipients} == {f"r{n}@x.test" for n in range(1, 5)}
+
+
+CHAIRS, TEA = ("chairs",), ("tea", "coffee")
+FOUR = (
+    Variant("all", "neither", lacks=(CHAIRS, TEA)),
+    Variant("chairs", "chairs alone", has=(CHAIRS,), lacks=(TEA,)),
+    Variant("tea", "tea alone", has=(TEA,), lacks=(CHAIRS,)),
+    Variant("chairs+tea", "both", has=(CHAIRS, TEA)),
+)
+
+
+def test_promise_1_and_2_each_reader_stands_in_one_variant(ten: SqlStore) -> None:
+    topics_given(ten, (0, 1, 2, 3, 4), "chairs")
+    topics_given(ten, (4, 5), "tea")
+    topics_given(ten, (3, 5, 6), "coffee")
+    campaign = freeze(ten, batch_size=2, variants=FOUR)
+    assert campaign.audience == 10
+    found: dict[str, list[str]] = {}
+    while one := claim(ten, campaign):
+        assert len(one.recipients) <= 2
+        found.setdefault(one.variant, []).extend(recipient.address.partition("@")[0] for recipient in one.recipients)
+        record(ten, one, [Status.SUBMITTED] * len(one.recipients))
+    assert found == {
+        "all": ["r7", "r8", "r9"],
+        "chairs": ["r0", "r1", "r2"],
+        "tea": ["r5", "r6"],
+        "chairs+tea": ["r3", "r4"],
+    }
+    assert campaign.batches == 6
+    assert counts(ten, campaign) == Counts(audience=10, submitted=10)
+    with ten.read() as tx:
+        assert tx.campaigns.emails(campaign.id) == {one.name: one.body for one in FOUR}
+        assert tx.campaigns.email(campaign.id, "tea") == "tea alone"
+
+
+def test_a_variant_of_nobody_has_no_batch(ten: SqlStore) -> None:
+    topics_given(ten, range(10), "chairs")
+    campaign = freeze(ten, variants=FOUR)
+    assert (campaign.audience, campaign.batches) == (10, 3)
+    assert taken(ten, campaign).variant == "chairs"
+
+
+def test_rows_that_leave_a_batch_keep_their_variant(ten: SqlStore) -> None:
+    topics_given(ten, range(4), "chairs")
+    campaign = freeze(ten, variants=FOUR)
+    record(ten, taken(ten, campaign), [Status.SUBMITTED] * 4)
+    record(ten, taken(ten, campaign), [Status.SUBMITTED] * 2)
+    chairs = taken(ten, campaign)
+    record(ten, chairs, [Status.UNKNOWN, Status.RETRY, Status.RETRY, Status.RETRY])
+    left = taken(ten, campaign)
+    assert (chairs.variant, left.variant, len(left.recipients)) == ("chairs", "chairs", 3)
+
+
+def test_promise_3_a_batch_that_must_stay_whole_is_uncertain_as_a_whole(ten: SqlStore) -> None:
+    campaign = freeze(ten)
+    s = Status
+    record(ten, taken(ten, campaign), [s.SUBMITTED, s.UNKNOWN, s.RETRY, s.REJECTED], splits=False)
+    assert counts(ten, campaign) == Counts(audience=10, submitted=1, failed=1, uncertain=2, pending=6)
+
+
+def test_promise_10_frozen_mail_that_was_changed_is_not_handed_out(ten: SqlStore) -> None:
+    campaign = freeze(ten)
+    with ten._write.begin() as connection:
+        connection.exec_driver_sql("UPDATE emails SET body = '[]'")
+    with ten.read() as tx, pytest.raises(NotApproved, match="not the one that was reviewed"):
+        tx.campaigns.email(campaign.id, "all")
+    with ten.read() as tx, pytest.raises(NotApproved):
+        tx.campaigns.emails(campaign.id)
+
+
+def test_the_next_moments_are_known(ten: SqlStore) -> None:
+    campaign = freeze(ten)
+    later = NOW + timedelta(minutes=5)
+
+    def moments() -> tuple[datetime | None, datetime | None]:
+        with ten.read() as tx:
+            return tx.campaigns.next_try(campaign.id), tx.campaigns.next_lapse(campaign.id)
+
+    assert moments() == (datetime(1970, 1, 1, tzinfo=UTC), None)
+    record(ten, taken(ten, campaign), [Status.RETRY] * 4, not_before=later)
+    assert moments() == (datetime(1970, 1, 1, tzinfo=UTC), None)
+    taken(ten, campaign)
+    taken(ten, campaign)
+    assert moments() == (later, NOW + LEASE)
+
+
+def test_the_size_of_the_next_batch_is_of_those_still_open(ten: SqlStore) -> None:
+    campaign = freeze(ten, batch_size=10)
+
+    def size() -> int:
+        with ten.read() as tx:
+            return tx.campaigns.next_size(campaign.id, NOW)
+
+    assert size() == 10
+    record(ten, taken(ten, campaign), [Status.SUBMITTED] * 7 + [Status.RETRY] * 3)
+    assert size() == 3
+    with ten.begin() as tx:
+        tx.campaigns.pause_all(NOW)
+    assert size() == 0
+
+
+def test_who_was_put_off_is_counted_and_a_run_that_stopped_is_not(ten: SqlStore) -> None:
+    campaign = freeze(ten, batch_size=10)
+    seen = []
+    for refused in (True, False, True, True):
+        one = taken(ten, campaign)
+        seen.append(one.refusals)
+        with ten.begin() as tx:
+            tx.campaigns.record(one, [Outcome(who.key, Status.RETRY) for who in one.recipients], refused=refused)
+    assert seen == [0, 1, 1, 2]
+
+
+def test_what_has_finished_is_counted_once(ten: SqlStore) -> None:
+    campaign = freeze(ten, batch_size=10)
+    record(ten, taken(ten, campaign), [Status.SUBMITTED] * 9 + [Status.REJECTED])
+    with ten.begin() as tx:
+        assert tx.campaigns.finish(campaign.id, NOW)
+        tx.audience._sql.exec_driver_sql("DELETE FROM deliveries")  # nobody counts them any more
+    assert counts(ten, campaign) == Counts(audience=10, submitted=9, failed=1)
+
+
+def test_what_has_ended_is_not_paused(ten: SqlStore) -> None:
+    campaign = freeze(ten, batch_size=10)
+    record(ten, taken(ten, campaign), [Status.SUBMITTED] * 10)
+    with ten.begin() as tx:
+        assert tx.campaigns.set_state(campaign.id, CampaignState.PAUSED)
+        tx.campaigns.finish(campaign.id, NOW)
+        assert not tx.campaigns.set_state(campaign.id, CampaignState.SENDING)
+        assert tx.campaigns.by_key("quiet").state is CampaignState.FINISHED  # type: ignore[union-attr]
+
+
+def test_a_claim_of_one_who_may_still_live_is_left_alone(ten: SqlStore, database_url: str) -> None:
+    campaign = freeze(ten)
+    taken(ten, campaign)
+    with ten.begin() as tx:
+        reaped = tx.campaigns.reap(campaign.id, NOW, everyone=True)
+    assert reaped == (1 if database_url.startswith("sqlite") else 0)
 
 
 def test_newcomers_are_not_added_to_a_frozen_audience(ten: SqlStore) -> None:
@@ -234,10 +387,12 @@ def test_a_pause_is_read_in_every_claim(ten: SqlStore) -> None:
     assert claim(ten, campaign) is None
     with ten.begin() as tx:
         tx.campaigns.set_state(campaign.id, CampaignState.SENDING)
-        tx.facts.set("paused_all", "by a test")
+        tx.campaigns.pause_all(NOW)
+        tx.campaigns.pause_all(NOW)
+        assert tx.campaigns.paused_all()
     assert claim(ten, campaign) is None
     with ten.begin() as tx:
-        tx.facts.set("paused_all", None)
+        tx.campaigns.pause_all(None)
     assert claim(ten, campaign) is not None
 
 

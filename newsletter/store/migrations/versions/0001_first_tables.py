@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("content_sha256", sa.String(length=64), nullable=False),
         sa.Column("source_sha256", sa.String(length=64), nullable=False),
         sa.Column("plan_hash", sa.String(length=64), nullable=False),
+        sa.Column("base_url", sa.Text(), server_default="", nullable=False),
         sa.Column("archive", sa.Text(), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("provider", sa.String(length=32), nullable=False),
@@ -34,6 +35,7 @@ def upgrade() -> None:
         sa.Column("frozen_at", sa.BigInteger(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=True),
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.Column("counts", sa.Text(), nullable=True),
         sa.Column("note", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_campaigns"),
         sa.UniqueConstraint("key", name="uq_campaigns_key"),
@@ -95,6 +97,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_hits"),
     )
     op.create_index("ix_hits_key_at", "hits", ["key", "at"])
+    op.create_index("ix_hits_at", "hits", ["at"])
 
     op.create_table(
         "limits",
@@ -128,6 +131,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("address_hmac", name="uq_subscribers_address_hmac"),
         sa.UniqueConstraint("email_key", name="uq_subscribers_email_key"),
         sa.UniqueConstraint("pid", name="uq_subscribers_pid"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_subscribers_state_changed_at", "subscribers", ["state", "changed_at"])
     op.create_table(
@@ -136,7 +140,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=16), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("note", sa.Text(), server_default="", nullable=False),
-        sa.PrimaryKeyConstraint("address_hmac", name="pk_suppressions"),
+        sa.PrimaryKeyConstraint("address_hmac", "reason", name="pk_suppressions"),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -164,19 +168,20 @@ def upgrade() -> None:
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("refusals", sa.Integer(), server_default="0", nullable=False),
         sa.Column("unknown", sa.Boolean(), server_default="0", nullable=False),
         sa.Column("owner", sa.String(length=64), nullable=True),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.Column("claimed_at", sa.BigInteger(), nullable=True),
         sa.Column("not_before", sa.BigInteger(), nullable=True),
         sa.Column("key", sa.String(length=64), nullable=False),
-        sa.Column("payload_sha256", sa.String(length=64), nullable=True),
         sa.Column("provider_ref", sa.String(length=255), nullable=True),
         sa.Column("note", sa.Text(), server_default="", nullable=False),
         sa.ForeignKeyConstraint(["campaign_id"], ["campaigns.id"], name="fk_batches_campaign_id_campaigns"),
         sa.PrimaryKeyConstraint("campaign_id", "n", name="pk_batches"),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_batches_open", "batches", ["campaign_id", "state", "n", "not_before"])
     op.create_table(
         "emails",
         sa.Column("campaign_id", ID, nullable=False),
@@ -199,6 +204,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name="pk_grants"),
         sa.UniqueConstraint("subscriber_id", "magnet", name="uq_grants_subscriber_id_magnet"),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "mail_queue",
@@ -210,6 +216,7 @@ def upgrade() -> None:
         sa.Column("magnet", sa.String(length=64), server_default="", nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("asked", sa.Integer(), server_default="0", nullable=False),
         sa.Column("owner", sa.String(length=64), nullable=True),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
@@ -223,6 +230,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name="pk_mail_queue"),
         sa.UniqueConstraint("key", name="uq_mail_queue_key"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_mail_queue_state_due_at", "mail_queue", ["state", "due_at"])
     op.create_index("ix_mail_queue_subscriber_id", "mail_queue", ["subscriber_id"])
@@ -243,6 +251,7 @@ def upgrade() -> None:
             ["subscriber_id"], ["subscribers.id"], name="fk_signups_subscriber_id_subscribers", ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name="pk_signups"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_signups_subscriber_id", "signups", ["subscriber_id"])
 

@@ -1,0 +1,45 @@
+"""What more than one part of the store asks of a row, as SQL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, select
+
+from newsletter.core.campaign import BatchState
+from newsletter.core.consent import STRONGEST_FIRST
+from newsletter.store.schema import batches, deliveries, subscribers, suppressions
+
+_RANK = case({reason.value: place for place, reason in enumerate(STRONGEST_FIRST)}, value=suppressions.c.reason)
+
+
+def is_suppressed() -> ColumnElement[bool]:
+    """Whether the subscriber of the query at hand must not be mailed, for whatever reasons."""
+    return exists().where(suppressions.c.address_hmac == subscribers.c.address_hmac)
+
+
+def suppressed_reason() -> ColumnElement[str]:
+    """The strongest of the reasons for which the subscriber must not be mailed; NULL when there is none.
+
+    Ask `is_suppressed` first: it needs no sorting, and most are not.
+    """
+    return reason_of(subscribers.c.address_hmac)
+
+
+def reason_of(address_hmac: ColumnElement[Any]) -> ColumnElement[str]:
+    """The strongest of the reasons against an address; NULL when there is none."""
+    query = select(suppressions.c.reason).where(suppressions.c.address_hmac == address_hmac)
+    return query.order_by(_RANK).limit(1).scalar_subquery()
+
+
+def stands(now: datetime) -> ColumnElement[str]:
+    """Where a delivery stands, joined with its batch: its own word, or else its batch's."""
+    lapsed = and_(batches.c.state == BatchState.CLAIMED, batches.c.lease_until <= now)
+    by_batch = case(
+        (lapsed, literal("uncertain")),
+        (batches.c.state == BatchState.CLAIMED, literal("pending")),
+        (batches.c.state == BatchState.CANCELLED, literal("suppressed")),
+        else_=batches.c.state,
+    )
+    return func.coalesce(deliveries.c.state, by_batch)
