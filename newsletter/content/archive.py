@@ -8,34 +8,48 @@ nothing but the issue's own pictures.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from markupsafe import Markup
 
-from newsletter.content import blocks, facts, merge, render, templates, theme
+from newsletter.content import blocks, facts, furniture, library, merge, render, templates, theme, variants
 from newsletter.content import text as plain
 from newsletter.content.blocks import Block
+from newsletter.content.furniture import Room
 from newsletter.content.inline import Dress, Stream, address, attribute, line, personal, picture, text, together
-from newsletter.content.issue import Issue
-from newsletter.content.rows import Look, Offer
+from newsletter.content.issue import Issue, Nearby
+from newsletter.content.rows import PORTRAIT, Look
 from newsletter.content.words import words
 from newsletter.core.email import fill
 from newsletter.core.publication import Publication
 
 
-def archive(issue: Issue, publication: Publication, *, root: Path, base_url: str) -> str:
+def archive(
+    issue: Issue,
+    publication: Publication,
+    *,
+    root: Path,
+    base_url: str,
+    before: Nearby | None = None,
+    after: Nearby | None = None,
+) -> str:
     """The page of an issue at `/archive/{slug}`.
 
-    In: the issue as read, the publication and its root, the web side's base URL. Out: the whole document.
+    In: the issue as read, the publication and its root, the web side's base URL, the letters before and
+    after it (linked when the issue asks for it). Out: the whole document. What is for a segment is left out.
     Raises: SettingsError for a theme or template that cannot be used.
     """
+    issue = variants.chosen(issue, variants.WEB)
     base = base_url.rstrip("/")
+    if issue.nearby and before is None:
+        before = library.before(issue, publication, root, base)
     vocabulary = words(issue.lang, root)
-    look = render.dressed(publication, root=root, base_url=base, lang=issue.lang, dir=issue.dir)
+    look = render.dressed(publication, root=root, base_url=base, lang=issue.lang, dir=issue.dir, name=issue.theme)
     page = Page(look)
     hero = issue.image.picture if issue.image and issue.image.picture.asset else None
     url = f"{base}/archive/{issue.slug}"
+    room = Room(publication, vocabulary, url, before, after)
     template = templates.environment(root).get_template("email/archive.html")
     return template.render(
         issue=issue,
@@ -52,7 +66,7 @@ def archive(issue: Issue, publication: Publication, *, root: Path, base_url: str
         url=url,
         canonical=issue.canonical_url or url,
         base_url=base,
-        body=Markup(page.html(render.body_of(issue))),  # noqa: S704 -- escaped part by part
+        body=Markup(page.html(furniture.whole(issue, room))),  # noqa: S704 -- escaped part by part
     )
 
 
@@ -76,7 +90,14 @@ class Page:
     @property
     def dress(self) -> Dress:
         """How a line of text is dressed."""
-        return Dress(link="", code="", picture=_plain, source=self.look.source, merge=False)
+        return Dress(
+            link="",
+            code="",
+            picture=_plain,
+            source=self.look.source,
+            merge=False,
+            bound=('<span class="whole">', "</span>"),
+        )
 
     def html(self, body: Iterable[Block]) -> str:
         """Blocks as HTML."""
@@ -120,15 +141,28 @@ class Page:
             case blocks.Callout():
                 yield from self._callout(block)
             case blocks.Card(inside):
-                yield from self._within('div class="card"', inside)
+                yield from self._card(inside)
             case blocks.MagnetCard():
                 yield from self._magnet(block)
-            case blocks.Unready():
-                return
+            case blocks.Columns(columns):
+                yield f'<div class="columns of-{len(columns)}">'
+                for column in columns:
+                    yield from self._within("div", column)
+                yield "</div>"
+            case blocks.AuthorCard():
+                yield from self._author(block)
+            case blocks.Poll():
+                yield from self._poll(block)
+            case blocks.Contents(entries):
+                yield from self._contents(entries)
+            case blocks.Aside(inside):
+                yield from self._line('p class="aside"', inside)
+            case blocks.Only() | blocks.Inserted() | blocks.Unready():
+                return  # chosen or put in before; an error of the check already stands beside the last
 
     def _heading(self, heading: blocks.Heading) -> Stream:
         level = min(max(heading.level, 2), 3)
-        yield f"<h{level}>"
+        yield f'<h{level} id="{attribute(heading.anchor)}">' if heading.anchor else f"<h{level}>"
         if heading.emoji:
             yield f'<span class="ornament" aria-hidden="true">{text(heading.emoji)}</span>'
         yield from line(together(heading.inside), self.dress)
@@ -155,10 +189,55 @@ class Page:
         yield "</figure>"
 
     def _image(self, image: blocks.Image) -> Stream:
-        shown = picture(image.picture, _plain, self.dress)
-        yield "<figure>"
-        yield f'<a href="{attribute(image.link)}">{shown}</a>' if image.link else shown
+        yield f'<figure><a href="{attribute(image.link)}">' if image.link else "<figure>"
+        yield from picture(image.picture, _plain, self.dress)
+        yield "</a>" if image.link else ""
         yield f"<figcaption>{text(image.caption)}</figcaption></figure>" if image.caption else "</figure>"
+
+    def _card(self, inside: tuple[Block, ...]) -> Stream:
+        first = inside[0] if inside else None
+        if not isinstance(first, blocks.Image) or len(inside) == 1:
+            yield from self._within('div class="card"', inside)
+            return
+        yield '<div class="card pictured">'
+        yield from self._within("div", inside[:1])
+        yield from self._within("div", inside[1:])
+        yield "</div>"
+
+    def _author(self, card: blocks.AuthorCard) -> Stream:
+        person = self.look.people(card.key)
+        if person is None:
+            return
+        yield '<section class="author">'
+        if person.picture:
+            yield from picture(person.picture, _plain, replace(self.dress, measure=PORTRAIT))
+        name = text(person.name)
+        linked = f'<a href="{attribute(person.url)}">{name}</a>' if person.url else name
+        yield f'<div>\n<p class="label">{linked}</p>\n'
+        yield from self._blocks(card.inside) if card.inside else _paragraph(person.about)
+        yield "</div></section>"
+
+    def _poll(self, poll: blocks.Poll) -> Stream:
+        yield '<section class="poll">\n'
+        yield from self._blocks(poll.question)
+        yield "<ul>"
+        for number, answer in enumerate(poll.answers):
+            url = poll.urls[number] if number < len(poll.urls) else ""
+            yield f'\n<li><a href="{attribute(url)}">' if url else "\n<li><span>"
+            yield from line(answer, self.dress)
+            yield "</a></li>" if url else "</span></li>"
+        yield "\n</ul>\n"
+        said = self.look.words.get("mail.poll", "") if poll.urls else ""
+        yield f'<p class="facts">{text(said)}</p>\n</section>' if said else "</section>"
+
+    def _contents(self, entries: tuple[tuple[str, tuple[blocks.Inline, ...]], ...]) -> Stream:
+        said = text(self.look.words.get("mail.contents", ""))
+        yield f'<nav class="contents" aria-labelledby="contents">\n<p class="facts" id="contents">{said}</p>\n<ul>'
+        for anchor, words_ in entries:
+            yield f'\n<li><a href="#{attribute(anchor)}">'
+            yield from line(words_, self.dress)
+            yield "</a></li>"
+        yield "\n</ul></nav>"
 
     def _button(self, button: blocks.Button) -> Stream:
         if personal(button.url):
@@ -193,14 +272,15 @@ class Page:
         if offer is None:
             return
         yield f'<section class="magnet">\n<h2>{text(offer.title)}</h2>\n'
-        yield from self._blocks(card.inside) if card.inside else self._about(offer)
+        yield from self._blocks(card.inside) if card.inside else _paragraph(offer.about)
         if offer.facts:
             yield f'<p class="facts">{_facts(offer.facts)}</p>\n'
         yield f'<p><a class="button" href="{attribute(offer.url)}">{text(offer.get)}</a></p>\n'
         yield f'<p><a class="second" href="{attribute(offer.share_url)}">{text(offer.share)}</a></p>\n</section>'
 
-    def _about(self, offer: Offer) -> Stream:
-        yield f"<p>{text(offer.about)}</p>\n" if offer.about else ""
+
+def _paragraph(words_: str) -> Stream:
+    yield f"<p>{text(words_)}</p>\n" if words_ else ""
 
 
 def _facts(parts: tuple[str, ...]) -> str:

@@ -6,6 +6,7 @@ content only, no looks. `line` counts from 1 in the issue file.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -54,6 +55,7 @@ class Link:
     url: tuple[str | MergeTag, ...]
     inside: tuple[Inline, ...]
     title: str = ""
+    title_parts: Parts = ()
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,13 @@ class MergeTag:
     fallback: str
 
 
+Parts = tuple[str | MergeTag, ...]
+"""A line that can hold words and merge tags only: a caption, a label, what a picture shows.
+
+Beside each such line stands its text as a reader without a name has it; the parts are empty when it has no tag.
+"""
+
+
 @dataclass(frozen=True)
 class Asset:
     """A picture of the publication: `name` carries a hash of its bytes; sizes in CSS pixels."""
@@ -82,11 +91,15 @@ class Asset:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image within a line, or the content of an `Image` block. `asset` is None for an https image."""
+    """An image within a line, or the content of an `Image` block. `asset` is None for an https image.
+
+    `alt` is empty for decoration, which its writer has called so.
+    """
 
     src: str
     alt: str
     asset: Asset | None = None
+    alt_parts: Parts = ()
 
 
 Inline = Words | Strong | Emphasis | Strike | Code | Link | Break | MergeTag | Picture
@@ -102,6 +115,7 @@ class Heading:
     emoji: str
     inside: tuple[Inline, ...]
     line: int = 0
+    anchor: str = ""  # where a list of contents leads
 
 
 @dataclass(frozen=True)
@@ -139,6 +153,7 @@ class Image:
     caption: str = ""
     link: str = ""
     line: int = 0
+    caption_parts: Parts = ()
 
 
 @dataclass(frozen=True)
@@ -185,6 +200,7 @@ class Callout:
     label: str
     inside: tuple[Block, ...]
     line: int = 0
+    label_parts: Parts = ()
 
 
 @dataclass(frozen=True)
@@ -205,8 +221,72 @@ class MagnetCard:
 
 
 @dataclass(frozen=True)
+class Columns:
+    """Two or three columns beside each other, one below the other where there is no room."""
+
+    columns: tuple[tuple[Block, ...], ...]
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class AuthorCard:
+    """Who wrote this, by their key in newsletter.yml; own text replaces `about`."""
+
+    key: str
+    inside: tuple[Block, ...] = ()
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Poll:
+    """A question and its answers. `urls` has a link for each answer once it is known where answers go."""
+
+    key: str
+    question: tuple[Block, ...]
+    answers: tuple[tuple[Inline, ...], ...]
+    line: int = 0
+    urls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Only:
+    """Blocks for some: `::: only clients`, `::: only web`; with `but`, for all others: `::: not clients`."""
+
+    names: tuple[str, ...]
+    inside: tuple[Block, ...]
+    but: bool = False
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Inserted:
+    """`{{ snippet "key" }}`: the blocks of another file. Their lines are lines of `file`."""
+
+    key: str
+    file: str
+    inside: tuple[Block, ...]
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The headings of a letter, each with the anchor it has there. Made by us, never written."""
+
+    entries: tuple[tuple[str, tuple[Inline, ...]], ...]
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Aside:
+    """A line of our own in small type, after the text: a question, a way to share. Made by us, never written."""
+
+    inside: tuple[Inline, ...]
+    line: int = 0
+
+
+@dataclass(frozen=True)
 class Unready:
-    """A block of the dialect that this version reads but cannot render; always beside an error."""
+    """In the place of a block that cannot be made; always beside an error."""
 
     name: str
     line: int = 0
@@ -225,8 +305,41 @@ Block = (
     | Callout
     | Card
     | MagnetCard
+    | Columns
+    | AuthorCard
+    | Poll
+    | Only
+    | Inserted
+    | Contents
+    | Aside
     | Unready
 )
+
+
+def within(block: Block) -> tuple[tuple[Block, ...], ...]:
+    """The runs of blocks that stand inside a block, in reading order."""
+    match block:
+        case Listing(_, items):
+            return items
+        case Columns(columns):
+            return columns
+        case Poll():
+            return (block.question,)
+        case Quote() | Callout() | Card() | MagnetCard() | AuthorCard() | Only() | Inserted():
+            return (block.inside,)
+        case _:
+            return ()
+
+
+def walk(body: Iterable[Block], file: str = "") -> Iterator[tuple[Block, str]]:
+    """Every block, those inside others too, with the file its `line` counts in (snippets have their own).
+
+    In: blocks, the name of the file they were read from.
+    """
+    for block in body:
+        yield block, file
+        for run in within(block):
+            yield from walk(run, block.file if isinstance(block, Inserted) else file)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,26 +18,35 @@ from markdown_it.rules_block.table import escapedSplit
 from markdown_it.token import Token
 
 from newsletter.content import blocks, grammar, graphemes
-from newsletter.content.blocks import Block, Inline
-from newsletter.content.merge import Snippet
+from newsletter.content.blocks import Block, Inline, Parts
+from newsletter.content.merge import Found, Snippet
 from newsletter.content.phrases import (
     BUTTONS,
     Text,
+    caption,
+    find_picture,
     html_tag,
+    label,
     link_parts,
     phrases,
     picture,
     plain,
+    spoken,
+    tagged,
     unused_references,
-    words_only,
 )
+from newsletter.content.variants import CHANNELS
 from newsletter.content.words import words
 from newsletter.core.problem import Problem
 from newsletter.core.publication import Publication
 
+SNIPPETS = "snippets"
+_SNIPPET = re.compile(r"[\w-]{1,80}")  # no path
+NESTED = 5  # snippets in snippets
 MAX_LENGTH = 200_000  # characters; a mail of 95,000 bytes holds far less
-READY = ("callout", "card", "magnet")
-LATER = ("columns", "column", "only", "not", "poll", "author", "snippet")
+BOXES = ("callout", "card", "magnet", "columns", "column", "author", "poll", "only", "not")
+"""What may stand behind `:::`."""
+
 _MEANT = {
     "note": "callout",
     "tip": "callout",
@@ -45,6 +54,13 @@ _MEANT = {
     "info": "callout",
     "box": "callout",
     "quote": "callout",
+    "row": "columns",
+    "survey": "poll",
+    "question": "poll",
+    "bio": "author",
+    "if": "only",
+    "unless": "not",
+    "except": "not",
 }
 _ALERTS: dict[str, Literal["note", "tip", "important", "warning", "caution"]] = {
     "NOTE": "note",
@@ -53,10 +69,22 @@ _ALERTS: dict[str, Literal["note", "tip", "important", "warning", "caution"]] = 
     "WARNING": "warning",
     "CAUTION": "caution",
 }
-_BOXES = (blocks.Callout, blocks.Card, blocks.MagnetCard, blocks.Unready)
+_BOXES = (
+    blocks.Callout,
+    blocks.Card,
+    blocks.MagnetCard,
+    blocks.Columns,
+    blocks.AuthorCard,
+    blocks.Poll,
+    blocks.Unready,
+)
 _IN_CARD = (blocks.Heading, blocks.Paragraph, blocks.Listing, blocks.Image, blocks.Button)
 _IN_MAGNET = (blocks.Paragraph, blocks.Listing)
-COLUMNS = 4
+_IN_POLL = (blocks.Heading, blocks.Paragraph)
+COLUMNS = 4  # of a table
+BESIDE = (2, 3)  # columns of text beside each other
+ANSWERS = (2, 6)
+EVERYBODY = "all"
 
 
 def read(
@@ -65,28 +93,74 @@ def read(
     """Read a body.
 
     In: the text; the publication and its root folder; the file's name for messages and the line of the
-    file the text begins at; the language for the labels of alerts. Out: blocks in reading order, problems by line.
+    file the text begins at; the language for the labels of alerts. Out: blocks in reading order, problems by
+    line; those of a snippet name the snippet's own file.
     """
     text = Text(source, file, first_line, publication, root)
-    if len(source) > MAX_LENGTH:
-        message = f"this is longer than a letter can be ({len(source):,} characters)"
+    labels = words(lang or publication.language, root)
+    found = _read(text, labels, Shelf(root))
+    return found.body, tuple(sorted(set(found.problems)))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a text holds, what is wrong with it, and how long it is with its snippets, in characters."""
+
+    body: tuple[Block, ...]
+    problems: tuple[Problem, ...]
+    length: int = 0
+
+
+def _read(text: Text, labels: Mapping[str, str], shelf: Shelf) -> _Found:
+    if len(text.source) > MAX_LENGTH:
+        message = f"this is longer than a letter can be ({len(text.source):,} characters)"
         text.note(0, "E303", message, "Put the long text on a page and link to it.")
-        return (), tuple(text.problems)
+        return _Found((), tuple(text.problems))
     try:
-        reader = _Reader(text, words(lang or publication.language, root))
+        reader = _Reader(text, labels, shelf)
         body = reader.body()
     except RecursionError:
         text.note(0, "E232", "this text has too many things inside each other", "Make it flatter.")
-        return (), tuple(text.problems)
-    return body, tuple(sorted(text.problems))
+        return _Found((), tuple(text.problems))
+    return _Found(body, tuple(text.problems), reader.length)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The snippets of a publication, each read once for a letter; `trail` are those being read now."""
+
+    root: Path
+    trail: tuple[str, ...] = ()
+    known: dict[str, _Found] = field(default_factory=dict)
+
+    def names(self) -> list[str]:
+        """Those there are."""
+        return sorted(path.stem for path in (self.root / SNIPPETS).glob("*.md"))
+
+    def text(self, key: str) -> str:
+        """What a snippet says, without the line ends of its end.
+
+        Raises: FileNotFoundError; UnicodeDecodeError for one that is not UTF-8.
+        """
+        path = self.root / SNIPPETS / f"{key}.md"
+        if not _SNIPPET.fullmatch(key) or not path.is_file():
+            raise FileNotFoundError(key)
+        return path.read_text("utf-8-sig").rstrip("\n")
+
+    def within(self, key: str) -> Shelf:
+        """The same while that snippet is read."""
+        return replace(self, trail=(*self.trail, key))
 
 
 class _Reader:
     """Tokens of a body being made into blocks."""
 
-    def __init__(self, text: Text, labels: Mapping[str, str]) -> None:
+    def __init__(self, text: Text, labels: Mapping[str, str], shelf: Shelf) -> None:
         self.text = text
         self.labels = labels
+        self.shelf = shelf
+        self.length = len(text.source)
+        self.polls: set[str] = set()
         self.parsed = grammar.parse(text.marked.text)
         self.tokens = self.parsed.tokens
         self.ends = _ends(self.tokens)
@@ -103,6 +177,17 @@ class _Reader:
             "html_block": self._html,
             "table_open": self._table,
             "box_open": self._box,
+        }
+        self.boxes: dict[str, Callable[[int, int], Iterator[Block]]] = {
+            "callout": self._callout,
+            "card": self._card,
+            "magnet": self._magnet,
+            "columns": self._columns,
+            "column": self._stray_column,
+            "author": self._author,
+            "poll": self._poll,
+            "only": self._only,
+            "not": self._only,
         }
 
     def body(self) -> tuple[Block, ...]:
@@ -165,8 +250,8 @@ class _Reader:
         if alone := self._alone(token, children):
             yield from alone
             return
-        if snippet := self._snippet(token):
-            yield snippet
+        if key := self._snippet_key(token):
+            yield self._snippet(key, self._row_of(token))
             return
         if hashes := re.match(r"(#{2,6})([^#\s].*)", token.content):
             fix = f"{'#' * min(len(hashes[1]), 3)} {self.text.marked.restored(hashes[2])}"
@@ -220,27 +305,60 @@ class _Reader:
         return blocks.Button(url, shown, secondary, self.text.line(row))
 
     def _image(self, token: Token, href: str, row: int) -> Block:
-        if extra := sorted(key for key in token.attrs if key not in {"src", "alt", "title"}):
-            fix = '![What it shows](images/picture.jpg "Caption")'
-            self.text.note(row, "E233", f'a picture knows no "{extra[0]}"', fix, find="{")
-        title = Token("inline", "", 0, content=str(token.attrs.get("title", "")))
-        words_only(title, self.text, "a caption")
-        caption = self.text.marked.restored(title.content)
+        words = caption(str(token.attrs.get("title", "")), self.text)
         link = link_parts(href, self.text, row, 1) if href else ()
         if any(not isinstance(part, str) for part in link):
             fix = "Put the link into the text below the picture."
             self.text.note(row, "E240", "a merge tag cannot stand in a picture's link", fix)
         shown = picture(token, self.text, row, 1)
-        return blocks.Image(
-            shown, caption, "".join(part for part in link if isinstance(part, str)), self.text.line(row)
-        )
+        url = "".join(part for part in link if isinstance(part, str))
+        return blocks.Image(shown, spoken(words), url, self.text.line(row), tagged(words))
 
-    def _snippet(self, token: Token) -> Block | None:
+    def _snippet_key(self, token: Token) -> str:
+        """The key of a snippet that is all a paragraph holds."""
         parts = list(self.text.marked.split(token.content.strip()))
-        if len(parts) == 1 and not isinstance(parts[0], str) and isinstance(parts[0].tag, Snippet):
-            phrases(token, self.text)  # tells
-            return blocks.Unready("snippet", self.text.line(self._row_of(token)))
-        return None
+        tag = parts[0].tag if len(parts) == 1 and isinstance(parts[0], Found) else None
+        return tag.key or " " if isinstance(tag, Snippet) else ""
+
+    def _snippet(self, key: str, row: int) -> Block:
+        """The blocks of a snippet's file; what is wrong with them is told there, what is wrong with it here."""
+        line, file, lost = self.text.line(row), f"{SNIPPETS}/{key}.md", blocks.Unready("snippet", self.text.line(row))
+        if key in self.shelf.trail:
+            self.text.note(row, "E232", f'the snippet "{key}" is part of itself', "Take it out of one of them.")
+            return lost
+        if len(self.shelf.trail) >= NESTED:
+            message = f"snippets stand more than {NESTED} deep inside each other here"
+            self.text.note(row, "E232", message, "Write the words here.")
+            return lost
+        try:
+            found = self.shelf.known.get(key) or self._shelved(key, file)
+        except FileNotFoundError:
+            self._no_snippet(key, row)
+            return lost
+        except UnicodeDecodeError:
+            self.text.note(row, "E250", f"{file} is not saved as UTF-8 text", "Save it again, as UTF-8.")
+            return lost
+        self.length += found.length
+        if self.length > MAX_LENGTH:
+            fix = "Put the long text on a page and link to it."
+            self.text.note(row, "E303", "with its snippets this is longer than a letter can be", fix)
+            return lost
+        self.text.problems.extend(found.problems)
+        return blocks.Inserted(key, file, found.body, line)
+
+    def _shelved(self, key: str, file: str) -> _Found:
+        source = self.shelf.text(key).replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
+        text = Text(source, file, 1, self.text.publication, self.text.root)
+        found = _read(text, self.labels, self.shelf.within(key))
+        self.shelf.known[key] = found
+        return found
+
+    def _no_snippet(self, key: str, row: int) -> None:
+        names = self.shelf.names()
+        near = next(iter(difflib.get_close_matches(key, names, 1, 0.5)), next(iter(names), ""))
+        fix = f'{{{{ snippet "{near}" }}}}' if near else f"Write it to {SNIPPETS}/{key.strip() or 'name'}.md"
+        message = f'there is no snippet "{key.strip()}" in {SNIPPETS}/'
+        self.text.note(row, "E250", message, fix, find="{{")
 
     def _heading(self, at: int, _end: int) -> Iterator[Block]:
         level = int(self.tokens[at].tag[1:])
@@ -267,18 +385,19 @@ class _Reader:
         ordered = self.tokens[at].type == "ordered_list_open"
         start = int(self.tokens[at].attrs.get("start", 1)) if ordered else 1
         yield blocks.Listing(ordered, tuple(items), start, self._line(at))
-        for inner in (block for blocks_of in items for block in blocks_of):
-            if isinstance(inner, blocks.Callout) and inner.kind != "callout":
-                self._not_here(inner, "a list")
+        for inner, line, foreign in _flat(block for item in items for block in item):
+            alert = isinstance(inner, blocks.Callout) and inner.kind != "callout"
+            if alert or (foreign and isinstance(inner, _BOXES)):  # other boxes were told when they began
+                self._not_here(inner, "a list", line)
 
     def _quote(self, at: int, end: int) -> Iterator[Block]:
         inside = self._run(at + 1, end)
         if alert := self._labelled(inside, at):
             yield alert
             return
-        for inner in inside:
+        for inner, line, _ in _flat(inside):
             if isinstance(inner, _BOXES):
-                self._not_here(inner, "a quotation")
+                self._not_here(inner, "a quotation", line)
         inside, source = _sourced(inside)
         if inside:
             yield blocks.Quote(inside, source, self._line(at))
@@ -366,75 +485,238 @@ class _Reader:
     # --- boxes ------------------------------------------------------------------------------------
 
     def _box(self, at: int, end: int) -> Iterator[Block]:
-        token = self.tokens[at]
-        name = self.text.marked.restored(token.info).lower()
-        if name in LATER:
-            message = f'"::: {name}" is not yet in this version'
-            self.text.note(self._row(at), "E233", message, "Use ::: callout or ::: card for now, or plain text.")
-            yield blocks.Unready(name, self._line(at))
-            return
-        inside = self._run(at + 1, end)
-        if name == "callout":
-            yield self._filled(blocks.Callout("callout", self._label(token), inside, self._line(at)))
-        elif name == "card":
-            yield self._card(token, inside, self._line(at))
-        elif name == "magnet":
-            yield self._magnet(token, inside, self._line(at))
+        name = self.text.marked.restored(self.tokens[at].info).lower()
+        if maker := self.boxes.get(name):
+            yield from maker(at, end)
         else:
             self._unknown(name, at)
-            yield from inside
+            yield from self._run(at + 1, end)
 
     def _unknown(self, name: str, at: int) -> None:
-        near = _MEANT.get(name) or next(iter(difflib.get_close_matches(name, (*READY, *LATER), 1, 0.5)), "")
+        near = _MEANT.get(name) or next(iter(difflib.get_close_matches(name, BOXES, 1, 0.5)), "")
         hint = f'; did you mean "::: {near}"?' if near else ""
-        fix = f"::: {near}" if near else f"There are: {', '.join(READY)}."
+        fix = f"::: {near}" if near else f"There are: {', '.join(BOXES)}."
         self.text.note(self._row(at), "E233", f'there is no "::: {name}" box{hint}', fix, find=":::")
 
-    def _label(self, token: Token) -> str:
+    def _callout(self, at: int, end: int) -> Iterator[Block]:
+        label_ = _stripped(self._label(self.tokens[at]))
+        inside = self._run(at + 1, end)
+        callout = blocks.Callout("callout", spoken(label_), inside, self._line(at), tagged(label_))
+        yield self._filled(callout)
+
+    def _label(self, token: Token) -> Parts:
         labels = grammar.inline(token.content)
-        return words_only(labels[0], self.text, "the heading of a box").strip() if labels else ""
+        return label(labels[0], self.text) if labels else ()
 
     def _filled(self, callout: blocks.Callout) -> blocks.Callout:
-        if not callout.inside:
-            row = callout.line - self.text.first_line
-            self.text.note(row, "E232", "this box is empty", "Write a line between its first and last line.")
-        for inner in callout.inside:
+        self._not_empty(callout.inside, callout.line - self.text.first_line)
+        for inner, line, _ in _flat(callout.inside):
             if isinstance(inner, _BOXES):
-                self._not_here(inner, "another box")
+                self._not_here(inner, "another box", line)
         return callout
 
-    def _card(self, token: Token, inside: tuple[Block, ...], line: int) -> blocks.Card:
-        if token.content:
-            words = self.text.marked.restored(token.content)
-            row = self._row_of(token)
-            self.text.note(row, "E232", "a card has no heading on its first line", f"::: card\n### {words}", find=words)
-        self._limited(inside, _IN_CARD, "a card")
+    def _not_empty(self, inside: tuple[Block, ...], row: int) -> None:
         if not inside:
-            row = self._row_of(token)
             self.text.note(row, "E232", "this box is empty", "Write a line between its first and last line.")
-        return blocks.Card(inside, line)
 
-    def _magnet(self, token: Token, inside: tuple[Block, ...], line: int) -> Block:
-        magnets = self.text.publication.magnets
-        key = self.text.marked.restored(token.content).strip()
+    def _rest(self, at: int) -> str:
+        """What stands behind the name of a box."""
+        return self.text.marked.restored(self.tokens[at].content).strip()
+
+    def _no_rest(self, at: int, what: str, fix: str) -> None:
+        if words_ := self._rest(at):
+            message = f"{what} has no heading on its first line"
+            self.text.note(self._row(at), "E232", message, fix.format(words=words_), find=words_)
+
+    def _card(self, at: int, end: int) -> Iterator[Block]:
+        self._no_rest(at, "a card", "::: card\n### {words}")
+        inside = self._run(at + 1, end)
+        self._limited(inside, _IN_CARD, "a card")
+        self._not_empty(inside, self._row(at))
+        yield blocks.Card(inside, self._line(at))
+
+    def _magnet(self, at: int, end: int) -> Iterator[Block]:
+        inside = self._run(at + 1, end)
         self._limited(inside, _IN_MAGNET, "a magnet card")
-        if key in magnets:
-            return blocks.MagnetCard(key, inside, line)
-        near = next(iter(difflib.get_close_matches(key, magnets, 1, 0.5)), next(iter(magnets), ""))
-        message = f'there is no magnet "{key}" in newsletter.yml' if key else "a magnet box needs the key of a magnet"
-        fix = f"::: magnet {near}" if near else "Add it under magnets: in newsletter.yml."
-        self.text.note(self._row_of(token), "E250", message, fix, find=key or ":::")
-        return blocks.Unready("magnet", line)
+        yield from self._keyed("magnet", at, blocks.MagnetCard(self._rest(at), inside, self._line(at)))
+
+    def _author(self, at: int, end: int) -> Iterator[Block]:
+        inside = self._run(at + 1, end)
+        self._limited(inside, (blocks.Paragraph,), "an author box")
+        author = self.text.publication.authors.get(self._rest(at))
+        if author and author.image and (trouble := find_picture(author.image, "", self.text.root)[1]):
+            message = f"the author's picture: {trouble[0]}"
+            self.text.note(self._row(at), "E210", message, trouble[1], find=self._rest(at))
+        yield from self._keyed("author", at, blocks.AuthorCard(self._rest(at), inside, self._line(at)))
+
+    def _keyed(self, what: str, at: int, block: blocks.MagnetCard | blocks.AuthorCard) -> Iterator[Block]:
+        """A box about something that newsletter.yml knows by a key (E250)."""
+        publication = self.text.publication
+        known: Mapping[str, object] = publication.magnets if what == "magnet" else publication.authors
+        if block.key in known:
+            yield block
+            return
+        key = block.key
+        near = next(iter(difflib.get_close_matches(key, known, 1, 0.5)), next(iter(known), ""))
+        article = "an" if what == "author" else "a"
+        message = (
+            f'there is no {what} "{key}" in newsletter.yml' if key else f"{what} boxes need the key of {article} {what}"
+        )
+        fix = f"::: {what} {near}" if near else f"Add it under {what}s: in newsletter.yml."
+        self.text.note(self._row(at), "E250", message, fix, find=key or ":::")
+        yield blocks.Unready(what, block.line)
+
+    # --- columns ----------------------------------------------------------------------------------
+
+    def _columns(self, at: int, end: int) -> Iterator[Block]:
+        self._no_rest(at, "a box of columns", "::: columns\n::: column\n### {words}")
+        columns: list[tuple[Block, ...]] = []
+        child = at + 1
+        while child < end:
+            close = self.ends.get(child, child)
+            columns += self._column(child, close)
+            child = close + 1
+        if not BESIDE[0] <= len(columns) <= BESIDE[1]:
+            message = f"::: columns holds two or three ::: column boxes, and this one {len(columns)}"
+            fix = "::: columns\n::: column\nLeft\n:::\n::: column\nRight\n:::\n:::"
+            self.text.note(self._row(at), "E232", message, fix)
+        yield blocks.Columns(tuple(columns), self._line(at))
+
+    def _column(self, at: int, end: int) -> list[tuple[Block, ...]]:
+        """The column at a place; anything else there is told and kept as a column of its own."""
+        token = self.tokens[at]
+        if token.type != "box_open" or self.text.marked.restored(token.info).lower() != "column":
+            if made := self._run(at, end + 1):
+                message = "only ::: column can stand directly in ::: columns"
+                self.text.note(self._row(at), "E232", message, "::: column\n...\n:::")
+                return [made]
+            return []
+        self._no_rest(at, "a column", "::: column\n### {words}")
+        inside = self._run(at + 1, end)
+        self._not_empty(inside, self._row(at))
+        self._limited(inside, _IN_CARD, "a column")
+        return [inside]
+
+    def _stray_column(self, at: int, end: int) -> Iterator[Block]:
+        self.text.note(self._row(at), "E232", "a column belongs into a box of columns", "::: columns\n::: column")
+        yield from self._run(at + 1, end)
+
+    # --- poll -------------------------------------------------------------------------------------
+
+    def _poll(self, at: int, end: int) -> Iterator[Block]:
+        inside = self._run(at + 1, end)
+        row, key = self._row(at), self._rest(at)
+        answers = self._answers(inside[-1]) if inside else ()
+        question = inside[:-1] if answers else inside
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", key):
+            message = "a poll needs a name of its own, of letters, digits and hyphens"
+            self.text.note(row, "E232", message, "::: poll rest", find=key or ":::")
+        elif key in self.polls:
+            message = f'there are two polls called "{key}"'
+            self.text.note(row, "E232", message, f"::: poll {key}-2", find=key)
+        if not question or not ANSWERS[0] <= len(answers) <= ANSWERS[1]:
+            message = f"a poll is a question and a list of {ANSWERS[0]} to {ANSWERS[1]} answers"
+            fix = f"::: poll {key or 'rest'}\nDid you rest this week?\n\n- Yes\n- Not yet\n:::"
+            self.text.note(row, "E232", message, fix)
+        self.polls.add(key)
+        self._limited(question, _IN_POLL, "the question of a poll")
+        yield blocks.Poll(key, question, answers, self._line(at))
+
+    def _answers(self, block: Block) -> tuple[tuple[Inline, ...], ...]:
+        """The items of a list, each one line."""
+        if not isinstance(block, blocks.Listing):
+            return ()
+        answers: list[tuple[Inline, ...]] = []
+        for item in block.items:
+            first = item[0] if item else None
+            if isinstance(first, blocks.Paragraph):
+                answers.append(first.inside)
+            if len(item) != 1 or not isinstance(first, blocks.Paragraph) or _clickable(first.inside):
+                row = (getattr(first, "line", 0) or block.line) - self.text.first_line
+                message = "an answer is one line of words, without a link or a picture"
+                self.text.note(row, "E232", message, "- Yes")
+        return tuple(answers)
+
+    # --- for some -------------------------------------------------------------------------------------
+
+    def _only(self, at: int, end: int) -> Iterator[Block]:
+        box = self.text.marked.restored(self.tokens[at].info).lower()
+        inside = self._run(at + 1, end)
+        names = tuple(dict.fromkeys(name for name in re.split(r"[\s,]+", self._rest(at)) if name))
+        names = tuple(self._for(name, at) for name in names)
+        if not names:
+            known = ", ".join((*CHANNELS, *self._segments()))
+            message = f'"::: {box}" needs to say for whom: {known}'
+            self.text.note(self._row(at), "E232", message, f"::: {box} web")
+        elif len(names) > 1 and set(names) & set(CHANNELS):
+            message = "email or web cannot stand beside another name here"
+            fix = f"::: {box} {names[0]}\n::: {box} {names[1]}\n...\n:::\n:::"
+            self.text.note(self._row(at), "E232", message, fix)
+        self._not_empty(inside, self._row(at))
+        yield blocks.Only(names, inside, box == "not", self._line(at))
+
+    def _segments(self) -> tuple[str, ...]:
+        publication = self.text.publication
+        return tuple(dict.fromkeys((*publication.segments, "letter", *publication.topics)))
+
+    def _for(self, name: str, at: int) -> str:
+        """A name that a box is for, told when newsletter.yml does not know it (E250)."""
+        known = (*CHANNELS, EVERYBODY, *self._segments())
+        if name in known:
+            return name
+        if name.lower() in known:
+            return name.lower()
+        near = next(iter(difflib.get_close_matches(name.lower(), known, 1, 0.5)), "")
+        hint = f'; did you mean "{near}"?' if near else ""
+        fix = near or f"There are: {', '.join(known)}."
+        message = f'there is no segment "{name}" in newsletter.yml{hint}'
+        self.text.note(self._row(at), "E250", message, fix, find=name)
+        return name
+
+    # --- what may stand where -------------------------------------------------------------------------
 
     def _limited(self, inside: tuple[Block, ...], allowed: tuple[type, ...], where: str) -> None:
-        for inner in inside:
+        for inner, line, _ in _flat(inside):
             if not isinstance(inner, allowed):
-                self._not_here(inner, where)
+                self._not_here(inner, where, line)
 
-    def _not_here(self, block: Block, where: str) -> None:
-        row = block.line - self.text.first_line
+    def _not_here(self, block: Block, where: str, line: int) -> None:
+        row = line - self.text.first_line
         what = _CALLED.get(type(block), "a box")
         self.text.note(row, "E232", f"{what} cannot stand in {where}", "Put it before or after, on lines of its own.")
+
+
+def _flat(inside: Iterable[Block]) -> Iterator[tuple[Block, int, bool]]:
+    """Blocks, those within `only`, `not` and snippets in their place; their line here; whether from a snippet."""
+    for block in inside:
+        if isinstance(block, blocks.Only):
+            yield from _flat(block.inside)
+        elif isinstance(block, blocks.Inserted):
+            yield from ((inner, block.line, True) for inner, _, _ in _flat(block.inside))
+        else:
+            yield block, block.line, False
+
+
+def _stripped(parts: Parts) -> Parts:
+    """Without the blanks at both ends."""
+    last = len(parts) - 1
+    whole: list[str | blocks.MergeTag] = []
+    for at, part in enumerate(parts):
+        if isinstance(part, str):
+            part = part.lstrip() if at == 0 else part  # noqa: PLW2901
+            part = part.rstrip() if at == last else part  # noqa: PLW2901
+        whole.append(part)
+    return tuple(part for part in whole if part != "")
+
+
+def _clickable(inside: Iterable[Inline]) -> bool:
+    """Whether words hold something that leads elsewhere, or is no word."""
+    for part in inside:
+        if isinstance(part, blocks.Link | blocks.Picture):
+            return True
+        if isinstance(part, blocks.Strong | blocks.Emphasis | blocks.Strike) and _clickable(part.inside):
+            return True
+    return False
 
 
 _CALLED: dict[type, str] = {

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from newsletter.content import slips
-from newsletter.core.problem import Level, Problem
+from newsletter.core.problem import Fix, Level, Problem
 from newsletter.errors import ContentError
 
 MAX_DEPTH = 20
@@ -143,9 +143,13 @@ def read(text: str, file: str, first_line: int = 1) -> tuple[Document, tuple[Pro
     if len(text) > MAX_LENGTH:
         maker.note((first_line, 1), "E111", f"this is longer than {MAX_LENGTH:,} characters", "Shorten it.")
         return Document(_NOTHING, file, lines, first_line, whole=False), tuple(maker.problems)
-    mended, found = slips.mend(maker.readable())
+    readable = maker.readable()
+    mended, found = slips.mend(readable)
     for slip in found:
-        maker.note((slip.row + first_line, slip.col + 1), slip.code, slip.message, slip.fix)
+        same = readable[slip.row] == lines[slip.row]  # else mending would take away more than the slip
+        maker.note(
+            (slip.row + first_line, slip.col + 1), slip.code, slip.message, slip.fix, slip.mended if same else None
+        )
     root = maker.build("\n".join(mended))
     return Document(root, file, lines, first_line, maker.whole), tuple(sorted(maker.problems))
 
@@ -187,11 +191,12 @@ class _Maker:
         self.problems: list[Problem] = []
         self.whole = True
 
-    def note(self, place: Place, code: str, message: str, fix: str = "") -> None:
-        """Remember a problem."""
+    def note(self, place: Place, code: str, message: str, fix: str = "", mended: str | None = None) -> None:
+        """Remember a problem, with the whole line as it should be where that is certain."""
         at = place[0] - self.first_line
         source = self.lines[at] if 0 <= at < len(self.lines) else ""
-        self.problems.append(Problem(self.file, *place, code, Level.ERROR, message, fix, source))
+        auto = Fix(self.file, place[0], place[0], mended) if mended is not None else None
+        self.problems.append(Problem(self.file, *place, code, Level.ERROR, message, fix, source, auto))
 
     def readable(self) -> list[str]:
         """The lines with every character that cannot be read noted, and a blank in its place."""

@@ -11,14 +11,14 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from newsletter.content import dates, document, merge
 from newsletter.content.document import Document
 from newsletter.content.issue import Ignored
 from newsletter.core import address
-from newsletter.core.problem import Level, Problem
+from newsletter.core.problem import Fix, Level, Problem
 from newsletter.core.publication import Publication
 from newsletter.core.schedule import instant
 from newsletter.errors import AddressRefused, SettingsError
@@ -45,6 +45,9 @@ FIELDS = (
     "image",
     "magnet",
     "feedback",
+    "contents",
+    "share",
+    "nearby",
     "theme",
     "plain",
     "ignore",
@@ -108,6 +111,9 @@ class Front:
     image: HeroField | None = None
     magnet: str = ""
     feedback: bool = False
+    contents: bool = False
+    share: bool = False
+    nearby: bool = False
     theme: str = ""
     plain: str = ""
     ignore: tuple[Ignored, ...] = ()
@@ -140,8 +146,9 @@ def split(text: str, file: str) -> tuple[Halves | None, tuple[Problem, ...]]:
     opening = lines[first]
     problems: list[Problem] = []
 
-    def note(row: int, message: str, fix: str) -> None:
-        problems.append(Problem(file, row + 1, 1, "E100", Level.ERROR, message, fix, lines[row]))
+    def note(row: int, message: str, fix: str, *, certain: bool = True) -> None:
+        auto = Fix(file, row + 1, row + 1, fix) if certain else None
+        problems.append(Problem(file, row + 1, 1, "E100", Level.ERROR, message, fix, lines[row], auto))
 
     if not _FENCE.fullmatch(opening):
         if _ALMOST.fullmatch(opening):
@@ -150,7 +157,8 @@ def split(text: str, file: str) -> tuple[Halves | None, tuple[Problem, ...]]:
             note(first, "the line of three hyphens before this one is missing", f"---\n{opening}")
             first -= 1
         else:
-            note(first, "the lines with subject and date are missing at the top", "---\nsubject: The subject\n---")
+            fix = "---\nsubject: The subject\n---"
+            note(first, "the lines with subject and date are missing at the top", fix, certain=False)
             return None, tuple(problems)
     start = first + 1
     end = next((row for row in range(start, len(lines)) if _FENCE.fullmatch(lines[row])), None)
@@ -164,7 +172,7 @@ def split(text: str, file: str) -> tuple[Halves | None, tuple[Problem, ...]]:
             end = meant
         elif end is None:
             said = lines[last - 1].strip() if last > start else opening
-            note(max(first, 0), "the --- after these lines is missing", f"Add --- below: {said}")
+            note(max(first, 0), "the --- after these lines is missing", f"Add --- below: {said}", certain=False)
             return _halves(lines, start, last, last), tuple(problems)
     return _halves(lines, start, end or start, (end or start) + 1), tuple(problems)
 
@@ -233,7 +241,10 @@ def read(document: Document, publication: Publication, name: FileName) -> tuple[
         author=reader.authors(),
         image=reader.image(),
         magnet=reader.line("magnet") or "",
-        feedback=reader.flag("feedback", default=False),
+        feedback=reader.flag("feedback", default=publication.feedback),
+        contents=reader.flag("contents", default=publication.contents),
+        share=reader.flag("share", default=publication.share),
+        nearby=reader.flag("nearby", default=publication.nearby),
         theme=reader.line("theme") or "",
         plain=reader.line("plain") or "",
         ignore=reader.ignored(),
@@ -252,9 +263,26 @@ class _Reader:
         self.values = document.plain()
         self.problems: list[Problem] = []
 
-    def note(self, loc: Sequence[str | int], code: str, message: str, fix: str = "", *, key: bool = False) -> None:
-        """Remember an error at a value."""
-        self.problems.append(self.document.problem(loc, code, message, fix, key=key))
+    def note(
+        self,
+        loc: Sequence[str | int],
+        code: str,
+        message: str,
+        fix: str = "",
+        *,
+        key: bool = False,
+        certain: str = "",
+    ) -> None:
+        """Remember an error at a value. `certain`: the value as it was surely meant."""
+        found = self.document.problem(loc, code, message, fix, key=key)
+        auto = self._instead(str(loc[0]), found, certain) if certain else None
+        self.problems.append(replace(found, auto=auto))
+
+    def _instead(self, key: str, found: Problem, value: str) -> Fix | None:
+        """The line with another value, when the one that stands there is on this line alone."""
+        typed = str(self.values.get(key))
+        line = re.fullmatch(rf"({re.escape(key)}[ ]*:[ ]+)(['\"]?){re.escape(typed)}\2[ ]*", found.source)
+        return Fix(found.file, found.line, found.line, line[1] + value) if line else None
 
     def unknown(self) -> None:
         """Names that are none of ours."""
@@ -264,7 +292,9 @@ class _Reader:
             lower = key.lower()
             near = _MEANT.get(lower) or next(iter(difflib.get_close_matches(lower, FIELDS, 1, 0.6)), "")
             hint = f'; did you mean "{near}"?' if near else ""
-            fix = f"{near}: ..." if near else f"Delete the line, or call it x_{key} to keep it."
+            value = self.values[key]
+            typed = value if isinstance(value, str) and value else "..."
+            fix = f"{near}: {typed}" if near else f"Delete the line, or call it x_{key} to keep it."
             self.note([key], "E105", f'"{key}" is not a name that an issue knows{hint}', fix, key=True)
 
     def line(self, key: str, most: int = 1000) -> str | None:
@@ -291,18 +321,11 @@ class _Reader:
                 fault = merge.Fault("E240", "a snippet cannot stand here", "Write the words themselves.")
             if isinstance(fault, merge.Fault):
                 at = source.find(found.source)
-                self.problems.append(
-                    Problem(
-                        self.document.file,
-                        line,
-                        at + 1 if at >= 0 else col,
-                        fault.code,
-                        Level.ERROR,
-                        fault.message,
-                        fault.fix,
-                        source,
-                    )
-                )
+                place = (self.document.file, line, at + 1 if at >= 0 else col)
+                whole = source[:at] + fault.fix + source[at + len(found.source) :]
+                certain = fault.certain and at >= 0 and ': "' not in source[:at]
+                auto = Fix(self.document.file, line, line, whole) if certain else None
+                self.problems.append(Problem(*place, fault.code, Level.ERROR, fault.message, fault.fix, source, auto))
 
     def subject(self) -> str:
         """The one value without which there is no letter."""
@@ -321,12 +344,13 @@ class _Reader:
         value = self.values.get(key)
         if value is None:
             return default
-        if value in {"true", "false"}:
+        if value in ("true", "false"):
             return bool(value == "true")
         word = str(value).lower() if isinstance(value, str) else ""
         meant = "true" if word in {"true", "yes", "on", "1"} else "false" if word in {"false", "no", "off", "0"} else ""
         fix = f"{key}: {meant}" if meant else f"{key}: true   (or: {key}: false)"
-        self.note([key], "E106", f"{key} must be true or false", fix)
+        ready = key == "draft" and meant == "false"  # that an issue may go is for its writer to say
+        self.note([key], "E106", f"{key} must be true or false", fix, certain="" if ready else meant)
         return default
 
     def listing(self, key: str, *, one: bool = False) -> tuple[str, ...]:
@@ -337,7 +361,9 @@ class _Reader:
         if isinstance(value, str):
             items = tuple(part.strip() for part in value.split(",") if part.strip())
             if not one or len(items) > 1:
-                self.note([key], "E106", f"{key} must be a list", f"{key}: [{', '.join(items)}]")
+                flat = f"[{', '.join(items)}]"
+                plain = all(re.fullmatch(r"\w[\w .'’-]*", item) for item in items)
+                self.note([key], "E106", f"{key} must be a list", f"{key}: {flat}", certain=flat if plain else "")
             return items
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             at: list[str | int] = [key]
@@ -443,7 +469,10 @@ class _Reader:
             doubt = f" ({told}?)" if len(guesses) > 1 else ""
             message = f'"{value}" is not a date that can be read in one way only{doubt}'
             fix = "   or: ".join(f"date: {guess.isoformat()}" for guess in guesses) or "date: 2026-12-01"
-            self.note(["date"], "E107", message, fix)
+            one = name.date if name.date in guesses else guesses[0] if len(guesses) == 1 and not name.date else None
+            if one and one == name.date:
+                fix = f"date: {one.isoformat()}   (as in the file's name)"
+            self.note(["date"], "E107", message, fix, certain=one.isoformat() if one else "")
             return name.date
         if name.date and name.date != day:
             message = f"the file's name says {name.date.isoformat()}, and this line {day.isoformat()}"

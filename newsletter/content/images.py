@@ -1,59 +1,91 @@
-"""Pictures of the publication: found, measured and named by what they hold.
+"""Pictures of the publication: found under `images/`, made fit for mail, named by what they hold.
 
-A picture's served name carries a hash of its bytes, so that it can be kept for ever and changes when the
-picture does. Nothing is resized here.
+A served picture is never the file itself: it is upright, at most 1200 px wide, in sRGB, and says nothing of
+who took it where (`pictures/derive.py`). Its name carries the file's hash, so that it may be kept for ever and
+changes when the file does; the hash is of the file and not of what was made of it, so that every machine
+and every later version of the program finds the same picture behind an address that was mailed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import re
 import unicodedata
-import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-
 from newsletter.content.blocks import Asset
+from newsletter.content.pictures import cache
+from newsletter.content.pictures.cache import Kept
+from newsletter.content.pictures.derive import Recipe, Refused, derive
 from newsletter.errors import NotFound
 
-SHOWN = 600  # the width of a mail, in CSS pixels; a wider file is meant for dense screens
-MAX_PIXELS = 40_000_000
-MAX_BYTES = 20_000_000
-FORMATS = {"JPEG": "jpg", "PNG": "png", "GIF": "gif", "WEBP": "webp"}
+MAX_BYTES = 30_000_000  # of a file that is opened at all
+HEAVY, TOO_HEAVY = 200_000, 1_000_000  # bytes of one served picture: a warning, an error
+HEAVY_TOGETHER = 800_000  # bytes of all pictures of an issue: a warning
 _FOLDER = "images"
-_SERVED = re.compile(r"([0-9a-f]{12})-[a-z0-9][a-z0-9._-]*\.(?:jpg|png|gif|webp)")
+_SERVED = re.compile(r"([0-9a-f]{12})-[a-z0-9][a-z0-9._-]*\.(jpg|png|gif|webp)")
+_REFERENCED = re.compile(rf"/({_SERVED.pattern})(?=[\"'\s?#)&]|$)")
+_HEX = 12
 
 
-def asset(path: str, root: Path) -> Asset:
+def asset(path: str, root: Path, recipe: Recipe | None = None) -> Asset:
     """A picture by its path from the publication's root (`images/stone.jpg`).
 
+    In: JPEG, PNG, GIF, WebP, AVIF or HEIC, whatever the file's extension says.
     Out: its served name `<12 hex of SHA-256>-<safe name>.<ext>`, the size it is shown at (CSS pixels,
-    turned as its EXIF orientation says, at most 600 wide) and its bytes.
-    Raises: NotFound when it is missing, outside `images/`, no picture, or too large to open (E210).
+    upright, at most half of the recipe's width: 600), and the bytes of what is served.
+    Raises: NotFound when it is missing, outside `images/`, no picture, damaged, or too large (E210).
     """
-    file = _inside(root, path)
-    if file is None:
-        raise NotFound(
-            f'"{path}" lies outside the publication\'s folder.', f"Copy it to {_FOLDER}/ and name it from there."
-        )
-    if not file.is_relative_to(root.resolve() / _FOLDER):
-        raise NotFound(f'"{path}" is not in {_FOLDER}/, where pictures are served from.', f"Move it to {_FOLDER}/.")
-    if not file.is_file():
-        raise NotFound(f'There is no file "{path}".', _near(path, root))
+    file = _file(path, root)
     state = file.stat()
     if state.st_size > MAX_BYTES:
         raise NotFound(f'"{path}" has more than {MAX_BYTES // 1_000_000} MB.', "Save it smaller.")
-    return _measured(file, path, state.st_mtime_ns, state.st_size)
+    made = _made(root, file, state.st_mtime_ns, state.st_size, recipe or Recipe())
+    if isinstance(made, Refused):
+        raise NotFound(f'"{path}" {made.what}.', made.todo)
+    digest, kept = made
+    width, height = _shown(kept, recipe or Recipe())
+    name = f"{digest[:_HEX]}-{_safe(file.stem)}.{kept.extension}"
+    return Asset(path=path, name=name, width=width, height=height, size=kept.size)
+
+
+def _shown(kept: Kept, recipe: Recipe) -> tuple[int, int]:
+    """At most half as many CSS pixels as the recipe allows the file, so that it is sharp on dense screens."""
+    share = min(1.0, recipe.width / 2 / kept.width, (recipe.height or 2 * kept.height) / 2 / kept.height)
+    return max(1, round(kept.width * share)), max(1, round(kept.height * share))
+
+
+# --- finding ---------------------------------------------------------------------------------------
+
+
+def _file(path: str, root: Path) -> Path:
+    """The file of a path, in whichever way its letters are composed (macOS takes them apart)."""
+    for form in (path, unicodedata.normalize("NFC", path), unicodedata.normalize("NFD", path)):
+        file = _inside(root, form)
+        if file is None:
+            raise NotFound(
+                f'"{path}" lies outside the publication\'s folder.', f"Copy it to {_FOLDER}/ and name it from there."
+            )
+        if not file.is_relative_to(root.resolve() / _FOLDER):
+            raise NotFound(f'"{path}" is not in {_FOLDER}/, where pictures are served from.', f"Move it to {_FOLDER}/.")
+        if file.is_file():
+            return file
+    raise NotFound(f'There is no file "{path}".', _near(path, root))
 
 
 def _near(path: str, root: Path) -> str:
     folder = _inside(root, path.rpartition("/")[0] or ".")
     names = sorted(file.name for file in folder.iterdir() if file.is_file()) if folder and folder.is_dir() else []
-    same = [name for name in names if name.lower() == path.rpartition("/")[2].lower()]
-    if same:
+    wanted = path.rpartition("/")[2].lower()
+    if same := [name for name in names if name.lower() == wanted]:
         return f'The file is called "{same[0]}": small and capital letters count.'
+    if same := [name for name in names if name.lower().rpartition(".")[0] == wanted.rpartition(".")[0]]:
+        return f'There is "{same[0]}".'
     told = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")  # noqa: PLR2004
     return f"There are: {told}." if names else f"Put the picture into {_FOLDER}/."
 
@@ -70,68 +102,130 @@ def _inside(root: Path, path: str) -> Path | None:
     return file if file.is_relative_to(base) else None
 
 
-@lru_cache(maxsize=512)
-def _measured(file: Path, path: str, _changed: int, size: int) -> Asset:
-    kind, width, height = _size(file, path)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-    shown = min(width, SHOWN)
-    return Asset(
-        path=path,
-        name=f"{digest}-{_safe(file.stem)}.{FORMATS[kind]}",
-        width=shown,
-        height=max(1, round(height * shown / width)),
-        size=size,
-    )
-
-
-def _size(file: Path, path: str) -> tuple[str, int, int]:
-    """Format, width and height as seen, read from the file's head alone and then checked."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=list(FORMATS)) as picture:
-                kind, (width, height) = str(picture.format), picture.size
-                if width * height > MAX_PIXELS:
-                    raise NotFound(
-                        f'"{path}" has too many pixels ({width} x {height}).', "Save it at most 1200 px wide."
-                    )
-                turned = kind in _TURNABLE and picture.getexif().get(_ORIENTATION, 1) >= _SIDEWAYS
-            with Image.open(file, formats=list(FORMATS)) as picture:
-                picture.verify()
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise NotFound(f'"{path}" has too many pixels.', "Save it at most 1200 px wide.") from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError):
-        raise NotFound(f'"{path}" is not a picture we can read.', "Save it as JPEG or PNG.") from None
-    return (kind, height, width) if turned else (kind, width, height)
-
-
-_ORIENTATION = 0x0112  # EXIF
-_TURNABLE = frozenset({"JPEG", "WEBP"})  # cameras write these
-_SIDEWAYS = 5  # orientations 5 to 8 swap the sides
-
-
 def _safe(stem: str) -> str:
     plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60] or "image"
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60].rstrip("-") or "image"
+
+
+# --- making ----------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def _made(root: Path, file: Path, _changed: int, _size: int, recipe: Recipe) -> tuple[str, Kept] | Refused:
+    """The hash that names it, and the picture; or why there is none. Remembered until the file changes."""
+    data = file.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    if recipe.key:
+        digest = hashlib.sha256(f"{digest} {recipe.key}".encode()).hexdigest()
+    if kept := cache.find(root, digest):
+        return digest, kept
+    try:
+        return digest, cache.keep(root, digest, derive(data, recipe))
+    except Refused as refused:
+        return refused
+
+
+# --- serving ---------------------------------------------------------------------------------------
 
 
 def served(root: Path, name: str) -> Path | None:
-    """The file behind a served name, for the web side.
+    """The picture behind a served name, for the web side.
 
-    In: the publication's root, the last part of the address. Out: the file when one under `images/` has
-    this very name; None for anything else, so no path can be asked for.
+    In: the publication's root, the last part of the address. Out: a file that was made of one under
+    `images/`; None for anything else, so no path can be asked for. The name behind the hash does not count:
+    a file may be renamed after it was mailed.
     """
-    if not _SERVED.fullmatch(name):
+    told = _SERVED.fullmatch(name)
+    if told is None:
         return None
-    return next((file for file in _pictures(root) if _name_of(file, root) == name), None)
+    return _kept(root, told[1]) or _remade(root, told[1])
 
 
-def _pictures(root: Path) -> list[Path]:
-    return sorted(file for file in (root / _FOLDER).rglob("*") if file.is_file())
+def _kept(root: Path, start: str) -> Path | None:
+    kept = cache.find(root, start)
+    return kept.path if kept else None
 
 
-def _name_of(file: Path, root: Path) -> str:
-    try:
-        return asset(file.relative_to(root).as_posix(), root).name
-    except NotFound:
-        return ""
+def _remade(root: Path, start: str) -> Path | None:
+    """Make it again when what was kept is lost."""
+    path = _index(root, tuple(_states(root))).get(start)
+    if path is None:
+        return None
+    _made.cache_clear()
+    with contextlib.suppress(NotFound):  # deleted meanwhile
+        asset(path, root)
+    return _kept(root, start)
+
+
+@lru_cache(maxsize=4)
+def _index(root: Path, states: tuple[tuple[str, int, int], ...]) -> dict[str, str]:
+    """Paths by the hash in their served names, for as long as no file changes: asking for nonsense costs little."""
+    index = {}
+    for path, _, _ in states:
+        with contextlib.suppress(NotFound):
+            index[asset(path, root).name[:_HEX]] = path
+    return index
+
+
+def _states(root: Path) -> Iterator[tuple[str, int, int]]:
+    for folder, _, names in os.walk(root / _FOLDER):
+        for name in sorted(names):
+            file = Path(folder, name)
+            with contextlib.suppress(OSError):  # deleted meanwhile
+                state = file.stat()
+                yield file.relative_to(root).as_posix(), state.st_mtime_ns, state.st_size
+
+
+def used(html: str, root: Path) -> Iterator[tuple[str, bytes]]:
+    """The pictures a mail or page refers to, each once, in order: served name and bytes.
+
+    In: the HTML, the publication's root. What has no picture of ours behind it is left out.
+    """
+    names = dict.fromkeys(found[1] for found in _REFERENCED.finditer(html))
+    for name in names:
+        if path := served(root, name):
+            yield name, path.read_bytes()
+
+
+# --- weighing --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A picture that is too heavy, or all of them together (`path` empty). `blocks`: it may not be sent so."""
+
+    path: str
+    size: int
+    blocks: bool
+    message: str
+    fix: str
+
+
+def overweight(assets: Iterable[Asset]) -> Iterator[Weight]:
+    """What the pictures of an issue weigh too much: single ones first, then all together.
+
+    In: the assets in reading order; one that occurs twice is loaded once.
+    """
+    every = list({one.name: one for one in assets}.values())
+    for one in every:
+        if one.size > HEAVY:
+            blocks_ = one.size > TOO_HEAVY
+            most = TOO_HEAVY if blocks_ else HEAVY
+            message = f'"{one.path}" has {_kilo(one.size)} as it is sent; at most {_kilo(most)} load well on a phone'
+            yield Weight(one.path, one.size, blocks_, message, _lighter(one))
+    whole = sum(one.size for one in every)
+    if whole > HEAVY_TOGETHER:
+        message = f"the pictures have {_kilo(whole)} together; at most {_kilo(HEAVY_TOGETHER)} load well on a phone"
+        yield Weight("", whole, blocks=False, message=message, fix="Leave one out, or choose calmer ones.")
+
+
+def _lighter(one: Asset) -> str:
+    if one.name.endswith(".gif"):
+        return "Use one still picture instead of a moving one."
+    if one.name.endswith(".png"):
+        return "Save it as JPEG: it is a PNG because parts of it are transparent, or because it was drawn."
+    return "Choose a calmer part of it, or crop it: it is as small as it can be made."
+
+
+def _kilo(size: int) -> str:
+    return f"{size / 1_000_000:.1f} MB" if size >= 1_000_000 else f"{round(size / 1000)} KB"  # noqa: PLR2004

@@ -6,6 +6,7 @@ Everything written by a person is escaped here, for the place it stands in.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -32,6 +33,7 @@ class Dress:
     source: Callable[[blocks.Picture], str]
     measure: int = 0
     merge: bool = True
+    bound: tuple[str, str] = ("", "")  # the tags around what may not be split
 
 
 def attribute(text: str) -> str:
@@ -62,7 +64,7 @@ def line(inside: Iterable[blocks.Inline], dress: Dress) -> Stream:
 def _one(part: blocks.Inline, dress: Dress) -> Stream:
     match part:
         case blocks.Words(words):
-            yield text(words)
+            yield bound(words, dress) if dress.bound[0] else text(words)
         case blocks.Strong(inside):
             yield from _tagged("strong", inside, dress)
         case blocks.Emphasis(inside):
@@ -76,7 +78,7 @@ def _one(part: blocks.Inline, dress: Dress) -> Stream:
         case blocks.MergeTag(field, fallback):
             yield Site(field, fallback, Escape.TEXT) if dress.merge else text(fallback)
         case blocks.Picture():
-            yield picture(part, dress.picture, dress)
+            yield from picture(part, dress.picture, dress)
         case blocks.Link():
             yield from _link(part, dress)
 
@@ -93,7 +95,12 @@ def _link(link: blocks.Link, dress: Dress) -> Stream:
         return
     yield '<a href="'
     yield from address(link.url, merge=dress.merge)
-    yield f'" title="{attribute(link.title)}"{dress.link}>' if link.title else f'"{dress.link}>'
+    yield '"'
+    if link.title:
+        yield ' title="'
+        yield from attributed(link.title, link.title_parts, dress)
+        yield '"'
+    yield f"{dress.link}>"
     yield from line(link.inside, dress)
     yield "</a>"
 
@@ -118,7 +125,26 @@ def _quoted(tag: blocks.MergeTag) -> str:
     return quote(tag.fallback, safe="")
 
 
-def picture(part: blocks.Picture, attributes: Callable[[int], str], dress: Dress, *, unknown: int = 0) -> str:
+def attributed(words: str, parts: blocks.Parts, dress: Dress) -> Stream:
+    """A line within a quoted attribute, its merge tags as sites."""
+    yield from _line(words, parts, dress, Escape.ATTRIBUTE)
+
+
+def phrase(words: str, parts: blocks.Parts, dress: Dress) -> Stream:
+    """A line of words and merge tags between tags: a label, a caption."""
+    yield from _line(words, parts, dress, Escape.TEXT)
+
+
+def _line(words: str, parts: blocks.Parts, dress: Dress, escape: Escape) -> Stream:
+    literal = attribute if escape is Escape.ATTRIBUTE else text
+    if not parts or not dress.merge:
+        yield literal(words)
+        return
+    for part in parts:
+        yield literal(part) if isinstance(part, str) else Site(part.field, part.fallback, escape)
+
+
+def picture(part: blocks.Picture, attributes: Callable[[int], str], dress: Dress, *, unknown: int = 0) -> Stream:
     """An image with its size, alternative text, address, and the attributes for its width.
 
     In: how wide a picture of unknown size is shown, in px (0: as it comes).
@@ -127,7 +153,53 @@ def picture(part: blocks.Picture, attributes: Callable[[int], str], dress: Dress
     if part.asset and part.asset.width:
         wide = min(part.asset.width, dress.measure or part.asset.width)
         size = f' width="{wide}" height="{round(part.asset.height * wide / part.asset.width)}"'
-    return f'<img src="{attribute(dress.source(part))}" alt="{attribute(part.alt)}"{size}{attributes(wide)}>'
+    yield f'<img src="{attribute(dress.source(part))}" alt="'
+    yield from attributed(part.alt, part.alt_parts, dress)
+    yield f'"{size}{attributes(wide)}>'
+
+
+_PHONE = r"(?<![\w.+/-])(?:\+\d{1,3}[ .-]?)?(?:\(\d{2,5}\)[ .-]?)?\d{2,4}(?:[ .-]\d{2,4}){1,4}(?![\w/-])"
+_UNITS = r"a\.?m\.?|p\.?m\.?|uhr|h|min|sec|%|‰|°[CF]?|€|£|\$|USD|EUR|CHF|mm|cm|m|km|mg|g|kg|ml|l|KB|MB|GB|kHz|Hz|px"
+_MEASURE = rf"(?<![\w.])\d[\d.,:–-]*[ \u00a0](?:{_UNITS})(?!\w)"
+_STEMS = (  # how months begin in the languages that are written with these letters
+    "jan|jän|feb|fév|mar|mär|mrt|apr|avr|abr|mai|may|maj|mei|jun|jui|jul|aug|aoû|ago|sep|set|okt|oct|ott|out|nov"
+    "|dec|dez|déc|dic|ene|gen|mag|giu|lug"
+)
+_MONTH = rf"(?:{_STEMS})[^\W\d_]{{0,6}}\.?"
+_DAY = rf"(?<![\w.])\d{{1,2}}(?:\.|st|nd|rd|th)?[ \u00a0]{_MONTH}(?:[ \u00a0]\d{{4}})?(?!\w)"
+_COUNTED = "chapter|page|part|step|letter|suite|room|floor|figure|table|kapitel|seite|teil"
+_DATED = rf"{_MONTH}[ \u00a0]\d{{1,4}}(?:, \d{{4}})?"
+_NUMBERED = rf"(?<!\w)(?:{_DATED}|(?:{_COUNTED})[ \u00a0]\d{{1,4}})(?![\w%])(?![-–:,.]\d)"
+_NAMED = r"(?<!\w)(?:Dr|Mr|Mrs|Ms|Prof|Rev|St|Hr|Fr|Mme|Sr|Sra|No|Nr|p|pp|vol|art)\. [^\W_][\w’'-]{0,15}"
+_TOGETHER = re.compile("|".join(f"(?:{part})" for part in (_PHONE, _MEASURE, _DAY, _NUMBERED, _NAMED)), re.IGNORECASE)
+_LONGEST = 24  # what is kept in one piece must fit beside a list's indent on the narrowest phone
+
+
+def unsplit(words: str) -> Iterator[tuple[bool, str]]:
+    """A text in parts, each with whether it may not be split: a telephone number, a day, a time, 20 %, Dr. Vale.
+
+    Such parts stay on one line. Telephones and Gmail make links of some of them; the class around them lets
+    the style sheet give those the colour of the text.
+    """
+    done = 0
+    for found in _TOGETHER.finditer(words) if _SIGN.search(words) else ():
+        if not re.search("[ -]", found.group()) or len(found.group()) > _LONGEST:
+            continue
+        if found.start() > done:
+            yield False, words[done : found.start()]
+        yield True, found.group()
+        done = found.end()
+    if done < len(words):
+        yield False, words[done:]
+
+
+_SIGN = re.compile(r"\d|\. ")
+
+
+def bound(words: str, dress: Dress) -> str:
+    """Text between tags, with what belongs together kept on one line. Its characters stay as they are."""
+    before, after = dress.bound
+    return "".join(f"{before}{text(part)}{after}" if together else text(part) for together, part in unsplit(words))
 
 
 def together(title: tuple[blocks.Inline, ...]) -> tuple[blocks.Inline, ...]:

@@ -28,6 +28,14 @@ class Ignored:
 
 
 @dataclass(frozen=True)
+class Nearby:
+    """The letter before or after this one, as it is linked."""
+
+    title: str
+    url: str
+
+
+@dataclass(frozen=True)
 class Issue:
     """One edition, as written. `slug` is its key for ever; `problems` is what reading found.
 
@@ -57,7 +65,10 @@ class Issue:
     author: tuple[str, ...] = ()
     image: HeroImage | None = None
     magnet: str = ""
-    feedback: bool = False
+    feedback: bool = False  # the question at the end: was this of use?
+    contents: bool = False  # the headings as a list at the top
+    share: bool = False  # a line to pass the letter on by mail
+    nearby: bool = False  # links to the letter before and after
     theme: str = ""
     plain: str = ""  # the text part, when written by hand
     ignore: tuple[Ignored, ...] = ()

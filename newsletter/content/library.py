@@ -14,7 +14,7 @@ from newsletter.content import blocks, dialect, document, frontmatter, merge, ph
 from newsletter.content.blocks import Block
 from newsletter.content.document import Document
 from newsletter.content.frontmatter import Front
-from newsletter.content.issue import HeroImage, Issue
+from newsletter.content.issue import HeroImage, Issue, Nearby
 from newsletter.core.problem import Level, Problem
 from newsletter.core.publication import Publication
 from newsletter.errors import ContentError, NotFound
@@ -72,8 +72,13 @@ def load(path: Path, publication: Publication, root: Path) -> Issue:
     Raises: ContentError with all problems when no issue can be made of the file (no text, no front
     matter, none of its lines readable, no subject); NotFound when there is no such file.
     """
+    return read(_text(path, _shown(path, root)), path, publication, root)
+
+
+def read(text: str, path: Path, publication: Publication, root: Path) -> Issue:
+    """Read an issue from text that is, or will be, the file's. Raises: ContentError, as `load` does."""
     name = _shown(path, root)
-    source = _text(path, name)
+    source = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     halves, problems = frontmatter.split(source, name)
     if halves is None:
         raise ContentError(problems)
@@ -90,6 +95,23 @@ def load(path: Path, publication: Publication, root: Path) -> Issue:
         raise ContentError(sorted(found))
     issue = _issue(path, name, front, body, publication)
     return _with_files(replace(issue, source=source, problems=found), front, head, root)
+
+
+def before(issue: Issue, publication: Publication, root: Path, base_url: str) -> Nearby | None:
+    """The letter before this one by date, for whoever links to it; None when there is none to be read.
+
+    A draft, one that is not in the archive and one that cannot be read are passed over.
+    """
+    for path in reversed(issues(root)):
+        if issue.date is None or path.stem[:10] >= issue.date.isoformat():
+            continue
+        try:
+            found = load(path, publication, root)
+        except ContentError:
+            continue
+        if not found.draft and found.archive:
+            return Nearby(found.title, f"{base_url}/archive/{found.slug}")
+    return None
 
 
 def _shown(path: Path, root: Path) -> str:
@@ -146,6 +168,9 @@ def _issue(path: Path, name: str, front: Front, body: tuple[Block, ...], publica
         author=front.author,
         magnet=front.magnet,
         feedback=front.feedback,
+        contents=front.contents,
+        share=front.share,
+        nearby=front.nearby,
         theme=front.theme,
         ignore=front.ignore,
     )

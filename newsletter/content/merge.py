@@ -18,11 +18,12 @@ from newsletter.core.email import UNSUBSCRIBE_URL, Escape, Pieces, Site
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a text is no merge tag of ours: E240 or E241."""
+    """Why a text is no merge tag of ours: E240 or E241. `certain`: the fix is what was surely meant."""
 
     code: str
     message: str
     fix: str
+    certain: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def _read(inside: str, source: str, fields: Mapping[str, str]) -> MergeTag | Sni
         return _unknown(tag["field"], tag["fallback"], fields)
     if tag["fallback"] is None:
         message = f"{source} needs a word for readers without one"
-        return Fault("E240", message, spelled(tag["field"], fields[tag["field"]] or "friend"))
+        return Fault("E240", message, spelled(tag["field"], fields[tag["field"]] or "friend"), certain=True)
     return MergeTag(tag["field"], tag["fallback"])
 
 
@@ -142,7 +143,7 @@ def _foreign(program: str, source: str, fields: Mapping[str, str]) -> Fault:
     field = _field_of(source, fields)
     fix = spelled(field, fields[field] or "friend") if field in fields else spelled("first_name", "friend")
     owner = program if program.endswith("'s") else f"{program}'s"
-    return Fault("E241", f"{source} is {owner} way of writing a merge tag", fix)
+    return Fault("E241", f"{source} is {owner} way of writing a merge tag", fix, certain=field in fields)
 
 
 def _field_of(source: str, fields: Collection[str]) -> str:

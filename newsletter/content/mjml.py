@@ -116,7 +116,7 @@ def _sources(env: jinja2.Environment, name: str) -> Iterator[tuple[str, str]]:
         return
     try:
         source = env.loader.get_source(env, name)[0]
-        below = list(jinja2.meta.find_referenced_templates(env.parse(source, name)))
+        below = _below(source, name)
     except jinja2.TemplateNotFound as problem:
         raise SettingsError(
             f'There is no template "{problem}".', "Restore it, or delete your own of that name."
@@ -125,8 +125,16 @@ def _sources(env: jinja2.Environment, name: str) -> Iterator[tuple[str, str]]:
         raise SettingsError(f"{name}:{problem.lineno}: {problem.message}", "Correct the template's braces.") from None
     yield name, source
     for other in below:
-        if other:
-            yield from _sources(env, other)
+        yield from _sources(env, other)
+
+
+_READER = jinja2.Environment(autoescape=True)
+
+
+@lru_cache(maxsize=64)
+def _below(source: str, name: str) -> tuple[str, ...]:
+    """The templates a source extends or includes by name; parsing is dear, and sources seldom change."""
+    return tuple(filter(None, jinja2.meta.find_referenced_templates(_READER.parse(source, name))))
 
 
 def _compile(source: str, name: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -15,10 +15,10 @@ from markdown_it.common.utils import normalizeReference
 from markdown_it.token import Token
 
 from newsletter.content import blocks, images, urls
-from newsletter.content.blocks import Inline, MergeTag
+from newsletter.content.blocks import Inline, MergeTag, Parts
 from newsletter.content.merge import Fault, Found, Marked, Snippet, marked
 from newsletter.core.email import UNSUBSCRIBE_URL
-from newsletter.core.problem import Level, Problem
+from newsletter.core.problem import Fix, Level, Problem
 from newsletter.core.publication import Publication
 from newsletter.errors import NotFound
 
@@ -71,18 +71,32 @@ class Text:
         line = self.lines[row] if row < len(self.lines) else ""
         return row, len(line) - len(line.lstrip())
 
-    def _add(self, row: int, col: int, code: str, message: str, fix: str, level: Level = Level.ERROR) -> None:
+    def _add(
+        self,
+        row: int,
+        col: int,
+        code: str,
+        message: str,
+        fix: str,
+        level: Level = Level.ERROR,
+        auto: Fix | None = None,
+    ) -> None:
         if (row, col, code) in self._told:
             return
         self._told.add((row, col, code))
         source = self.lines[row] if row < len(self.lines) else ""
-        self.problems.append(Problem(self.file, self.line(row), col + 1, code, level, message, fix, source))
+        self.problems.append(Problem(self.file, self.line(row), col + 1, code, level, message, fix, source, auto))
 
     def note_tag(self, found: Found, code: str, message: str, fix: str) -> None:
         """Remember a problem at a merge tag."""
         before = self.source[: found.at]
-        row = before.count("\n")
-        self._add(row, found.at - (before.rfind("\n") + 1), code, message, fix)
+        row, col = before.count("\n"), found.at - (before.rfind("\n") + 1)
+        auto = None
+        if isinstance(found.tag, Fault) and found.tag.certain and fix == found.tag.fix:
+            line = self.lines[row]
+            mended = line[:col] + fix + line[col + len(found.source) :]
+            auto = Fix(self.file, self.line(row), self.line(row), mended)
+        self._add(row, col, code, message, fix, auto=auto)
 
 
 def phrases(token: Token, text: Text) -> tuple[Inline, ...]:
@@ -132,15 +146,70 @@ def _plain(part: Inline) -> str:
             return plain(part.inside)
 
 
-def words_only(token: Token, text: Text, what: str) -> str:
-    """The text of a place that can hold nothing but words (a label, what a picture says)."""
+def spoken(parts: Iterable[str | MergeTag]) -> str:
+    """A line as a reader without a name has it."""
+    return "".join(part if isinstance(part, str) else part.fallback for part in parts)
+
+
+def label(token: Token, text: Text) -> Parts:
+    """The line of a place that holds nothing but words and merge tags (a label, what a picture shows)."""
     for part in text.marked.split(token.content):
         if isinstance(part, Found):
-            text.note_tag(part, "E240", f"a merge tag cannot stand in {what}", "Move it into the text.")
+            _judge(part, text)
     # no judgement of the words: the whole is text here
     quiet = Text("", "", 0, text.publication, text.root)
     quiet.marked = text.marked
-    return text.marked.restored(plain(_Line(quiet, 0, 1).read(token.children or [])))
+    return _merged(_parts(_Line(quiet, 0, 1).read(token.children or [])))
+
+
+def caption(typed: str, text: Text) -> Parts:
+    """The same for the words in quotation marks behind an address, which know no marks."""
+    parts: list[str | MergeTag] = []
+    for part in text.marked.split(typed):
+        if isinstance(part, str):
+            parts.append(part)
+            continue
+        _judge(part, text)
+        parts.append(part.tag if isinstance(part.tag, MergeTag) else part.source)
+    return _merged(parts)
+
+
+def tagged(parts: Parts) -> Parts:
+    """The parts when a merge tag is among them: else the text says it all."""
+    return parts if any(isinstance(part, MergeTag) for part in parts) else ()
+
+
+def _judge(found: Found, text: Text) -> None:
+    if isinstance(found.tag, MergeTag) and found.tag.field == UNSUBSCRIBE_URL:
+        _way_out(found, text)
+    elif not isinstance(found.tag, MergeTag):
+        _tell(found, text)
+
+
+def _way_out(found: Found, text: Text) -> None:
+    fix = f"[Unsubscribe]({found.source})"
+    text.note_tag(found, "E240", "the way out is an address, and belongs in a link", fix)
+
+
+def _parts(inside: Iterable[Inline]) -> Iterator[str | MergeTag]:
+    for part in inside:
+        if isinstance(part, MergeTag):
+            yield part
+        elif isinstance(part, blocks.Strong | blocks.Emphasis | blocks.Strike | blocks.Link):
+            yield from _parts(part.inside)
+        else:
+            yield _plain(part)
+
+
+def _merged(parts: Iterable[str | MergeTag]) -> Parts:
+    """Neighbouring words as one."""
+    whole: list[str | MergeTag] = []
+    for part in parts:
+        if isinstance(part, str) and whole and isinstance(whole[-1], str):
+            whole[-1] += part
+        elif part != "":
+            whole.append(part)
+    return tuple(whole)
 
 
 def _tell(found: Found, text: Text) -> None:
@@ -149,8 +218,8 @@ def _tell(found: Found, text: Text) -> None:
     if isinstance(tag, Fault):
         text.note_tag(found, tag.code, tag.message, tag.fix)
     elif isinstance(tag, Snippet):
-        message = "snippets are not yet in this version"
-        text.note_tag(found, "E233", message, "Write the words here for now.")
+        message = "a snippet must be alone in its paragraph"
+        text.note_tag(found, "E232", message, f"Put {found.source} on a line of its own, with a blank line around it.")
 
 
 def _row(token: Token) -> int:
@@ -233,8 +302,7 @@ class _Line:
             elif isinstance(part.tag, MergeTag) and part.tag.field != UNSUBSCRIBE_URL:
                 yield part.tag
             elif isinstance(part.tag, MergeTag):
-                fix = f"[Unsubscribe]({part.source})"
-                self.text.note_tag(part, "E240", "the way out is an address, and belongs in a link", fix)
+                _way_out(part, self.text)
             else:
                 _tell(part, self.text)
                 yield blocks.Words(part.source)
@@ -247,20 +315,10 @@ class _Line:
                 "E220", "this link has no words to click on", f"[Words]({self.text.marked.restored(href)})", "[]("
             )
         _attributes(token, self.text, self.row, self.rows)
-        title = str(token.attrs.get("title", ""))
-        return blocks.Link(url, inside, self._title(title))
-
-    def _title(self, title: str) -> str:
-        for part in self.text.marked.split(title):
-            if isinstance(part, Found):
-                message = "a merge tag cannot stand in a caption"
-                self.text.note_tag(part, "E240", message, "Move it into the text.")
-        return self.text.marked.restored(title)
+        title = caption(str(token.attrs.get("title", "")), self.text)
+        return blocks.Link(url, inside, spoken(title), tagged(title))
 
     def _picture(self, token: Token) -> blocks.Picture:
-        if extra := sorted(key for key in token.attrs if key not in {"src", "alt", "title"}):
-            message = f'a picture knows no "{extra[0]}"'
-            self.note("E233", message, '![What it shows](images/picture.jpg "Caption")', str(token.attrs["src"]))
         return picture(token, self.text, self.row, self.rows)
 
     def _html(self, content: str) -> Iterator[Inline]:
@@ -271,18 +329,41 @@ class _Line:
         yield blocks.Words(typed)
 
 
+DECORATIVE = "decorative"
+_PICTURE = {"src", "alt", "title", "class"}
+
+
 def picture(token: Token, text: Text, row: int, rows: int) -> blocks.Picture:
-    """A picture, its file found and measured (E210)."""
+    """A picture, its file found and measured (E210); `{.decorative}` behind one says that it shows nothing."""
     src = text.marked.restored(str(token.attrs.get("src", "")))
-    alt = words_only(token, text, "what a picture says")
-    if not alt.strip():
-        fix = f"![What the picture shows]({src})"
-        message = "this picture says nothing to those who cannot see it"
-        text.note(row, "E210", message, fix, find="![](", rows=rows)
-    found, trouble = find_picture(src, alt, text.root)
+    classes = str(token.attrs.get("class", "")).split()
+    unknown = [f".{name}" for name in classes if name != DECORATIVE]
+    unknown += [str(key) for key in token.attrs if key not in _PICTURE]
+    unknown += [str(key) for key in token.meta.get("insecure_attrs", {})]
+    if unknown:
+        message = f'a picture knows no "{unknown[0]}"'
+        fix = f'![What it shows]({src} "Caption")   (or ![]({src}){{.decorative}} for decoration)'
+        text.note(row, "E233", message, fix, find="{", rows=rows)
+    alt = label(token, text)
+    _described(spoken(alt).strip(), classes, src, text, row, rows)
+    if DECORATIVE in classes:
+        alt = ()
+    found, trouble = find_picture(src, spoken(alt), text.root)
     if trouble:
         text.note(row, "E210", trouble[0], trouble[1], find=src, rows=rows)
-    return found
+    return replace(found, alt_parts=tagged(alt))
+
+
+def _described(alt: str, classes: Sequence[str], src: str, text: Text, row: int, rows: int) -> None:
+    """A picture says what it shows, or that it shows nothing: one of the two."""
+    if not alt and DECORATIVE not in classes:
+        fix = f"![What the picture shows]({src})   (or ![]({src}){{.decorative}} for decoration)"
+        message = "this picture says nothing to those who cannot see it"
+        text.note(row, "E210", message, fix, find="![](", rows=rows)
+    elif alt and DECORATIVE in classes:
+        fix = f"![]({src}){{.decorative}}   (or ![{alt}]({src}) to say it)"
+        message = "this picture is called decoration, and says what it shows all the same"
+        text.note(row, "E210", message, fix, find="![", rows=rows)
 
 
 def find_picture(src: str, alt: str, root: Path) -> tuple[blocks.Picture, tuple[str, str] | None]:

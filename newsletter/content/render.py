@@ -13,12 +13,14 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-from newsletter.content import blocks, facts, headers, merge, mjml, rows, templates, theme
+from newsletter.content import facts, furniture, headers, library, merge, mjml, rows, templates, theme, variants
 from newsletter.content import text as plain
-from newsletter.content.blocks import Block, Picture
-from newsletter.content.inline import Stream, attribute, pieces, text, together_text
-from newsletter.content.issue import Issue
-from newsletter.content.rows import Look, Offer
+from newsletter.content.blocks import Picture
+from newsletter.content.furniture import Room
+from newsletter.content.inline import Stream, attribute, picture, pieces, text, together_text
+from newsletter.content.issue import Issue, Nearby
+from newsletter.content.phrases import find_picture
+from newsletter.content.rows import Look, Offer, Person
 from newsletter.content.words import words
 from newsletter.core.email import UNSUBSCRIBE_URL, Email, Escape, Mailbox, Pieces, Site
 from newsletter.core.publication import Publication, Sender
@@ -27,21 +29,35 @@ NEEDED = frozenset({"subject", "preheader", "body", "footer"})
 """What a template of a letter may not leave out: the law wants the footer."""
 
 
-def render(issue: Issue, publication: Publication, *, root: Path, base_url: str, segment: str = "all") -> Email:
+def render(
+    issue: Issue,
+    publication: Publication,
+    *,
+    root: Path,
+    base_url: str,
+    segments: frozenset[str] = frozenset(),
+    segment: str = variants.EVERYBODY,
+    before: Nearby | None = None,
+    after: Nearby | None = None,
+) -> Email:
     """Render an issue.
 
     In: the issue as read, the publication and its root, the web side's base URL (links and List-Id are made
-    of it; a loopback one will do), the segment that will get it.
+    of it; a loopback one will do), the segments its readers are in (`segment` names a single one), the
+    letters before and after it, which are linked when the issue asks for it.
     Raises: SettingsError for a theme or template that cannot be used.
     """
-    del segment  # every segment gets the same letter until blocks can be kept for one
+    issue = variants.chosen(issue, variants.EMAIL, segments | {segment})
     base = base_url.rstrip("/")
+    if issue.nearby and before is None:
+        before = library.before(issue, publication, root, base)
     vocabulary = words(issue.lang, root)
-    look = dressed(publication, root=root, base_url=base, lang=issue.lang, dir=issue.dir)
+    room = Room(publication, vocabulary, archive_url(issue, base) or f"{base}/", before, after)
+    look = dressed(publication, root=root, base_url=base, lang=issue.lang, dir=issue.dir, name=issue.theme)
     slots = {
         **head(issue.subject, issue.preheader, look, publication.fields),
         "masthead": pieces(masthead(publication.name, look, _facts(issue, vocabulary))),
-        "body": pieces(_body(issue, look, publication.fields)),
+        "body": pieces(_body(issue, room, look)),
         "footer": pieces(_footer(issue, publication, look, vocabulary, base)),
     }
     shell = mjml.skeleton(
@@ -53,19 +69,40 @@ def render(issue: Issue, publication: Publication, *, root: Path, base_url: str,
         reply_to=_reply_to(issue, sender),
         subject=merged(issue.subject, publication.fields, Escape.HEADER),
         html=pieces(shell.fill(slots, needed=NEEDED)),
-        text=plain.letter(issue, publication, base_url=base, archive_url=archive_url(issue, base)),
+        text=plain.letter(
+            issue,
+            publication,
+            base_url=base,
+            archive_url=archive_url(issue, base),
+            root=root,
+            before=before,
+            after=after,
+        ),
         headers=headers.of_list(publication.name, base),
         lang=issue.lang,
     )
 
 
-def dressed(publication: Publication, *, root: Path, base_url: str, lang: str, dir: str) -> Look:  # noqa: A002
-    """The publication's looks in one language: theme, direction, where pictures and offers are."""
+def dressed(
+    publication: Publication,
+    *,
+    root: Path,
+    base_url: str,
+    lang: str,
+    dir: str,  # noqa: A002
+    name: str = "",
+) -> Look:
+    """The publication's looks in one language: theme, direction, where pictures and offers are.
+
+    In: `name` is the theme of a single issue, when it has one of its own.
+    """
     return Look(
-        theme=theme.load(publication.theme, root),
+        theme=theme.of(publication, root, name),
         dir=dir,
         source=partial(source, base=publication.images.base_url or f"{base_url}/images"),
         offers=partial(offer, publication=publication, root=root, base_url=base_url, lang=lang),
+        people=partial(person, publication=publication, root=root),
+        words=words(lang, root),
     )
 
 
@@ -94,6 +131,18 @@ def offer(key: str, *, publication: Publication, root: Path, base_url: str, lang
         share=vocabulary["mail.share"],
         share_url=f"{page}#share",
     )
+
+
+def person(key: str, *, publication: Publication, root: Path) -> Person | None:
+    """An author as they are shown; None when newsletter.yml does not know them (reading says so).
+
+    Their picture shows nothing that the name beside it does not say, so it is decoration.
+    """
+    author = publication.authors.get(key)
+    if author is None:
+        return None
+    found = find_picture(author.image, "", root)[0] if author.image else None
+    return Person(author.name, author.about, author.url, found if found and found.asset else None)
 
 
 # --- the parts of a letter -------------------------------------------------------------------------
@@ -128,36 +177,53 @@ def head(subject: str, preheader: str, look: Look, fields: Mapping[str, str]) ->
 
 
 def masthead(name: str, look: Look, parts: tuple[str, ...] = ()) -> Stream:
-    """The waymark, the name, and a line of facts."""
+    """The waymark and the name, or the publication's own logo in their place; and a line of facts."""
     names, style = look.cell("paper", "name")
     cell = f'<td align="{look.start}" class="{names}" style="{style}">{text(name)}</td>'
-    yield from rows.row(look, rows.waymark(look, (cell,)), above=32, voice="name")
+    yield from rows.row(look, _logo(look) or rows.waymark(look, (cell,)), above=32, voice="name")
     if parts:
-        yield from rows.row(look, (rows.facts(parts),), above=8, voice="small", ink="soft", font="sans")
+        line = undetected(rows.facts(parts))
+        yield from rows.row(look, (line,), above=8, voice="small", ink="soft", font="sans")
+
+
+def _logo(look: Look) -> Stream | None:
+    """The logo on its own plate, which stays light in a dark scheme; not loaded, it reads as the name does."""
+    logo = look.theme.logo
+    if logo is None:
+        return None
+    light = look.theme.light
+
+    def style(wide: int) -> str:
+        return (
+            f' style="display:block;width:{wide}px;max-width:100%;height:auto;border:0;'
+            f'background-color:{light.paper};color:{light.ink}"'
+        )
+
+    return picture(Picture(logo.asset.path, logo.alt, logo.asset), style, look.dress)
+
+
+def undetected(facts: str) -> str:
+    """A line in which telephones find no date to make a blue link of: a sign without width ends the day.
+
+    It stands before a blank, so that no word and no number is cut in two when it is read aloud.
+    """
+    return re.sub(r"(?<=\d)(?= [^\W\d_]+ \d{4})", "&zwnj;", facts)
 
 
 def _facts(issue: Issue, vocabulary: Mapping[str, str]) -> tuple[str, ...]:
     return facts.of_issue(issue, plain.minutes(issue.body), vocabulary)
 
 
-def _body(issue: Issue, look: Look, fields: Mapping[str, str]) -> Stream:
-    yield from rows.row(look, rows.title(_tied(merged(issue.title, fields, Escape.TEXT)), look), above=32)
-    yield from rows.rows(body_of(issue), look, above=24)
+def _body(issue: Issue, room: Room, look: Look) -> Stream:
+    title = merged(issue.title, room.publication.fields, Escape.TEXT)
+    yield from rows.row(look, rows.title(_tied(title), look), above=32)
+    yield from rows.rows(furniture.whole(issue, room), look, above=24)
 
 
 def _tied(title: Pieces) -> Pieces:
     """A title whose last two words stay together, when they are words and no merge tag."""
     last = title[-1] if title else ""
     return (*title[:-1], together_text(last)) if isinstance(last, str) else title
-
-
-def body_of(issue: Issue) -> tuple[Block, ...]:
-    """The blocks of a letter: its picture first, its offer last unless the text holds it already."""
-    picture = issue.image
-    first = (blocks.Image(picture.picture, picture.caption, picture.link),) if picture else ()
-    here = any(isinstance(block, blocks.MagnetCard) and block.key == issue.magnet for block in issue.body)
-    last = (blocks.MagnetCard(issue.magnet),) if issue.magnet and not here else ()
-    return (*first, *issue.body, *last)
 
 
 def _footer(issue: Issue, publication: Publication, look: Look, vocabulary: Mapping[str, str], base: str) -> Stream:

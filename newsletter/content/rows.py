@@ -7,14 +7,14 @@ styles stripped a mail still looks like itself. Distances stand above a block, n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 
 from newsletter.content import blocks
 from newsletter.content.blocks import Block
-from newsletter.content.inline import Dress, Stream, address, attribute, line, picture, text, together
+from newsletter.content.inline import Dress, Stream, address, attribute, line, phrase, picture, text, together
 from newsletter.content.theme import Theme
 from newsletter.core.email import Site
 
@@ -33,18 +33,48 @@ class Offer:
 
 
 @dataclass(frozen=True)
+class Person:
+    """An author, ready to be shown."""
+
+    name: str
+    about: str = ""
+    url: str = ""
+    picture: blocks.Picture | None = None
+
+
+@dataclass(frozen=True)
 class Look:
-    """A theme in one direction of writing, as the styles and attributes mail is made of."""
+    """A theme in one direction of writing, as the styles and attributes mail is made of.
+
+    `words` are the program's own sentences; `within` is the width of a box, in px (0: the letter's measure).
+    """
 
     theme: Theme
     dir: str = "ltr"
     source: Callable[[blocks.Picture], str] = field(default=lambda picture: picture.src)
     offers: Callable[[str], Offer | None] = field(default=lambda _key: None)
+    people: Callable[[str], Person | None] = field(default=lambda _key: None)
+    words: Mapping[str, str] = field(default_factory=dict)
+    within: int = 0
+
+    @property
+    def wide(self) -> int:
+        """How wide text and pictures may be here, in px, where there is room."""
+        return self.within or self.theme.measure
+
+    def narrowed(self, by: int) -> Look:
+        """The same within a box whose sides take `by` px."""
+        return replace(self, within=self.wide - by)
 
     @cached_property
     def start(self) -> str:
         """The side lines begin at."""
         return "right" if self.dir == "rtl" else "left"
+
+    @property
+    def end(self) -> str:
+        """The other side."""
+        return "left" if self.start == "right" else "right"
 
     @cached_property
     def dress(self) -> Dress:
@@ -55,7 +85,8 @@ class Look:
             code=f' class="mono" style="font-family:{fonts.mono};font-size:0.9em"',
             picture=lambda wide: f' style="{self.fluid(wide)};vertical-align:middle"',
             source=self.source,
-            measure=self.theme.measure,
+            measure=self.wide,
+            bound=('<span class="whole" style="white-space:nowrap">', "</span>"),
         )
 
     @staticmethod
@@ -118,12 +149,14 @@ def spaced(body: Sequence[Block], theme: Theme, first: int) -> Iterator[tuple[in
 
 def _gap(before: Block, block: Block, theme: Theme) -> int:
     steps = theme.steps
+    if isinstance(block, blocks.Aside) and not isinstance(before, blocks.Aside):
+        return steps.magnet  # the first line of our own after the text
     if isinstance(before, blocks.Heading):
         return steps.after_h2 if before.level == 2 else steps.after_h3  # noqa: PLR2004
     return max(_around(before, theme), _around(block, theme))
 
 
-def _around(block: Block, theme: Theme) -> int:
+def _around(block: Block, theme: Theme) -> int:  # noqa: PLR0911 -- one case for each distance
     steps = theme.steps
     match block:
         case blocks.Heading(level=2):
@@ -136,6 +169,8 @@ def _around(block: Block, theme: Theme) -> int:
             return steps.pause
         case blocks.MagnetCard():
             return steps.magnet
+        case blocks.Aside():
+            return steps.after_h2
         case _:
             return steps.block
 
@@ -166,17 +201,31 @@ def element(block: Block, look: Look, above: int) -> Stream:  # noqa: C901, PLR0
         case blocks.Callout():
             yield from below(above, _callout(block, look))
         case blocks.Card(inside):
-            yield from below(above, _box(look, flow(inside, look), ground="paper", border="box"))
+            yield from below(above, _card(inside, look))
         case blocks.MagnetCard():
             yield from below(above, _magnet(block, look))
-        case blocks.Unready():
-            return  # an error of the check already stands beside it
+        case blocks.Columns(columns):
+            yield from below(above, _beside(columns, look))
+        case blocks.AuthorCard():
+            yield from below(above, _author(block, look))
+        case blocks.Poll():
+            yield from below(above, _poll(block, look))
+        case blocks.Contents(entries):
+            yield from below(above, _contents(entries, look))
+        case blocks.Aside(inside):
+            yield from small(line(inside, look.dress), look, above)
+        case blocks.Only() | blocks.Inserted() | blocks.Unready():
+            return  # chosen or put in before; an error of the check already stands beside the last
 
 
 def _heading(heading: blocks.Heading, look: Look, above: int) -> Stream:
     level = min(max(heading.level, 2), 3)
     weight = 400 if level == 2 else 700  # noqa: PLR2004
-    yield f'<h{level} style="margin:{above}px 0 0;font-weight:{weight};{look.voice(f"h{level}")}">'
+    name = attribute(heading.anchor)
+    mark = f' id="{name}"' if name else ""
+    yield f'<h{level}{mark} style="margin:{above}px 0 0;font-weight:{weight};{look.voice(f"h{level}")}">'
+    if name:
+        yield f'<a name="{name}"></a>'  # the only anchor that Gmail, Yahoo and Word go to
     if heading.emoji:
         style = f"font-weight:400;{look.voice('ornament')}"
         yield f'<span aria-hidden="true" style="{style}">{text(heading.emoji)}</span><br>'
@@ -240,7 +289,7 @@ def facts(parts: Sequence[str]) -> str:
     """Facts on a line, each unbreakable; the dot ends the part before it."""
     last = len(parts) - 1
     return " ".join(
-        f'<span style="white-space:nowrap">{text(part)}{"" if at == last else " ·"}</span>'
+        f'<span class="whole" style="white-space:nowrap">{text(part)}{"" if at == last else " ·"}</span>'
         for at, part in enumerate(parts)
     )
 
@@ -262,12 +311,13 @@ def _image(image: blocks.Image, look: Look, above: int) -> Stream:
             f'color:{look.theme.light.ink};font-style:italic;{look.voice("body")}"'
         )
 
-    shown = picture(image.picture, style, look.dress, unknown=look.theme.measure)
     yield f'<div style="margin:{above}px 0 0">'
-    yield f'<a href="{attribute(image.link)}"{look.dress.link}>{shown}</a>' if image.link else shown
-    yield "</div>"
+    if image.link:
+        yield f'<a href="{attribute(image.link)}"{look.dress.link}>'
+    yield from picture(image.picture, style, look.dress, unknown=look.wide)
+    yield "</a></div>" if image.link else "</div>"
     if image.caption:
-        yield from small((text(image.caption),), look, 8)
+        yield from small(phrase(image.caption, image.caption_parts, look.dress), look, 8)
 
 
 def hairline(look: Look, width: int = 0) -> Stream:
@@ -321,16 +371,148 @@ def _box(look: Look, inside: Iterable[str | Site], *, ground: str, border: str =
     yield "</td></tr></table>"
 
 
+BOX_SIDE = 24
+"""The padding at either side of a box, in px."""
+
+
 def _callout(callout: blocks.Callout, look: Look) -> Stream:
     def inside() -> Stream:
         if callout.label:
             yield (
                 f'<p class="sans" style="margin:0;font-family:{look.theme.fonts.sans};font-weight:600;'
-                f'{look.voice("label")}">{text(callout.label)}</p>'
+                f'{look.voice("label")}">'
             )
-        yield from flow(callout.inside, look, 8 if callout.label else 0)
+            yield from phrase(callout.label, callout.label_parts, look.dress)
+            yield "</p>"
+        yield from flow(callout.inside, look.narrowed(2 * BOX_SIDE), 8 if callout.label else 0)
 
     yield from _box(look, inside(), ground="tint")
+
+
+def _card(inside: tuple[Block, ...], look: Look) -> Stream:
+    """A framed box; a picture it begins with stands beside the rest."""
+    narrow = look.narrowed(2 * BOX_SIDE + 2)
+    first = inside[0] if inside else None
+    if isinstance(first, blocks.Image) and len(inside) > 1:
+        share = round(narrow.wide * PICTURE)
+        content = beside(((share, (first,)), (narrow.wide - share - GAP, inside[1:])), narrow)
+    else:
+        content = flow(inside, narrow)
+    yield from _box(look, content, ground="paper", border="box")
+
+
+PICTURE = 0.35
+"""The share of a card that the picture at its beginning takes."""
+GAP = 24
+"""Between columns, in px."""
+
+
+def _beside(columns: Sequence[tuple[Block, ...]], look: Look) -> Stream:
+    share = (look.wide - GAP * (len(columns) - 1)) // max(1, len(columns))
+    yield from beside(tuple((share, column) for column in columns), look)
+
+
+def beside(columns: Sequence[tuple[int, tuple[Block, ...]]], look: Look) -> Stream:
+    """Columns, each with its width in px: beside each other where there is room, else below each other.
+
+    Blocks of inline-block do that by themselves, so it works with all styles stripped; Word, which knows
+    none, gets a table. A column's padding is the gap, above and at its end, so a stacked one keeps its distance.
+    """
+    yield f'<!--[if mso | IE]>{TABLE} dir="{look.dir}"><tr><![endif]-->'
+    last = len(columns) - 1
+    for at, (wide, inside) in enumerate(columns):
+        gap = GAP if at < last else 0
+        below_ = f' class="gap" style="padding:0 0 {STACKED}px;padding-{look.end}:{gap}px"' if gap else ""
+        word = f"width:{wide}px;padding:0;padding-{look.end}:{gap}px"  # Word knows no padding of a div
+        yield f'<!--[if mso | IE]><td width="{wide}" valign="top" style="{word}"><![endif]-->'
+        yield (
+            f'<div class="column" dir="{look.dir}" style="display:inline-block;width:100%;max-width:{wide + gap}px;'
+            f'vertical-align:top"><div{below_}>'
+        )
+        yield from flow(inside, replace(look, within=wide))
+        yield "</div></div><!--[if mso | IE]></td><![endif]-->"
+    yield "<!--[if mso | IE]></tr></table><![endif]-->"
+
+
+STACKED = 20
+"""Below a column, so that the next one keeps its distance when it stands below, in px."""
+
+
+def _author(card: blocks.AuthorCard, look: Look) -> Stream:
+    person = look.people(card.key)
+    if person is None:
+        return
+    yield f'{TABLE} width="100%"><tr>'
+    if person.picture:
+        yield f'<td width="{PORTRAIT + 16}" valign="top" style="width:{PORTRAIT + 16}px;padding:4px 0 0">'
+        yield from _portrait(person.picture, look)
+        yield "</td>"
+    names, style = look.cell("paper")
+    yield f'<td align="{look.start}" valign="top" class="{names}" style="{style}">'
+    yield f'<p class="sans" style="margin:0;font-family:{look.theme.fonts.sans};font-weight:600;{look.voice("label")}">'
+    yield from line(_named(person), look.dress)
+    yield "</p>"
+    about = card.inside or (blocks.Paragraph((blocks.Words(person.about),)),) * bool(person.about)
+    yield from flow(about, look.narrowed(PORTRAIT + 16 if person.picture else 0), 4)
+    yield "</td></tr></table>"
+
+
+PORTRAIT = 72
+"""An author's picture, in px."""
+
+
+def _named(person: Person) -> tuple[blocks.Inline, ...]:
+    name = blocks.Words(person.name)
+    return (blocks.Link((person.url,), (name,)),) if person.url else (name,)
+
+
+def _portrait(shown: blocks.Picture, look: Look) -> Stream:
+    ground, radius = look.theme.light.tint, look.theme.shape.radius
+
+    def style(wide: int) -> str:
+        size = f"display:block;width:{wide}px;max-width:100%;height:auto"
+        return f' class="tint" style="{size};background-color:{ground};border-radius:{radius}px"'
+
+    yield from picture(shown, style, replace(look, within=PORTRAIT).dress, unknown=PORTRAIT)
+
+
+def _poll(poll: blocks.Poll, look: Look) -> Stream:
+    yield from _box(look, _ballot(poll, look.narrowed(2 * BOX_SIDE)), ground="tint")
+
+
+def _ballot(poll: blocks.Poll, look: Look) -> Stream:
+    """The question, an answer in each row, and what a click does."""
+    yield from flow(poll.question, look)
+    for number, answer in enumerate(poll.answers):
+        url = poll.urls[number] if number < len(poll.urls) else ""
+        yield from below(12 if number else 16, _answer(url, answer, look))
+    if poll.urls and (said := look.words.get("mail.poll")):
+        yield from small((text(said),), look, 12)
+
+
+def _answer(url: str, answer: tuple[blocks.Inline, ...], look: Look) -> Stream:
+    light, fonts = look.theme.light, look.theme.fonts
+    yield f'{TABLE} width="100%" style="border-collapse:separate"><tr>'
+    yield (
+        f'<td align="{look.start}" class="answer" bgcolor="{light.paper}" style="background-color:{light.paper};'
+        f"border:2px solid {light.edge};border-radius:{look.theme.shape.radius}px;text-align:{look.start};"
+        'mso-padding-alt:10px 20px">'
+    )
+    style = (
+        f"display:block;padding:10px 20px;font-family:{fonts.sans};font-weight:600;color:{light.link};"
+        f"text-decoration:underline;{look.voice('label')}"
+    )
+    yield f'<a href="{attribute(url)}" class="link sans" style="{style}">' if url else f'<span style="{style}">'
+    yield from line(answer, look.dress)
+    yield "</a>" if url else "</span>"
+    yield "</td></tr></table>"
+
+
+def _contents(entries: Sequence[tuple[str, tuple[blocks.Inline, ...]]], look: Look) -> Stream:
+    """The headings as a list that leads to them; where mail programs cannot jump, it is still a list."""
+    yield from small((text(look.words.get("mail.contents", "")),), look, 0)
+    items = tuple((blocks.Paragraph((blocks.Link((f"#{anchor}",), words, ""),)),) for anchor, words in entries)
+    yield from _listing(blocks.Listing(False, items), look, 8)
 
 
 def _code(code: blocks.CodeBlock, look: Look) -> Stream:
@@ -366,16 +548,14 @@ def _table(table: blocks.Table, look: Look) -> Stream:
 
 
 def _align(table: blocks.Table, column: int, look: Look) -> str:
-    end = "left" if look.start == "right" else "right"
     wish = table.align[column] if column < len(table.align) else "start"
-    return {"start": look.start, "center": "center", "end": end}[wish]
+    return {"start": look.start, "center": "center", "end": look.end}[wish]
 
 
 def waymark(look: Look, beside: Iterable[str | Site]) -> Stream:
     """The one sign of the house, an upright bar, and what stands beside it: cells, no image."""
     light, (wide, high) = look.theme.light, look.theme.shape.waymark
-    end = "left" if look.start == "right" else "right"
-    yield f'{TABLE}><tr><td valign="top" style="padding:3px 0 0;padding-{end}:12px">'
+    yield f'{TABLE}><tr><td valign="top" style="padding:3px 0 0;padding-{look.end}:12px">'
     yield (
         f'{TABLE} width="{wide}"><tr><td class="mark" width="{wide}" height="{high}" bgcolor="{light.mark}" '
         f'style="width:{wide}px;height:{high}px;background-color:{light.mark};font-size:1px;line-height:{high}px">'
@@ -389,7 +569,7 @@ def _magnet(card: blocks.MagnetCard, look: Look) -> Stream:
     offer = look.offers(card.key)
     if offer is not None:
         about = card.inside or (blocks.Paragraph((blocks.Words(offer.about),)),) * bool(offer.about)
-        yield from _box(look, _offer(offer, about, look), ground="tint")
+        yield from _box(look, _offer(offer, about, look.narrowed(2 * BOX_SIDE)), ground="tint")
 
 
 def _offer(offer: Offer, about: tuple[Block, ...], look: Look) -> Stream:

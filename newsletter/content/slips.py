@@ -14,13 +14,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Slip:
-    """One slip: `row` and `col` count from 0; `fix` is the corrected line when one can be made."""
+    """One slip: `row` and `col` count from 0; `fix` is the corrected line when one can be made.
+
+    `mended` is the whole line, blanks at its start included, when nobody needs to be asked.
+    """
 
     row: int
     col: int
     code: str
     message: str
     fix: str = ""
+    mended: str | None = None
 
 
 @dataclass
@@ -34,7 +38,7 @@ class _Reader:
         """Note a slip, and go on with the mended line."""
         if mended is not None:
             self.lines[row] = mended
-        self.slips.append(Slip(row, col, code, message, advice or (mended or "").strip()))
+        self.slips.append(Slip(row, col, code, message, advice or (mended or "").strip(), mended or None))
 
 
 _BLANKS = "\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000\ufeff"  # they look like a blank, and are none to a parser

@@ -11,9 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from newsletter.content import blocks, facts, graphemes, merge
+from newsletter.content import blocks, facts, furniture, graphemes, merge, variants
 from newsletter.content.blocks import Block, Inline, MergeTag
-from newsletter.content.issue import Issue
+from newsletter.content.furniture import Room
+from newsletter.content.inline import unsplit
+from newsletter.content.issue import Issue, Nearby
 from newsletter.content.phrases import plain
 from newsletter.content.words import words as vocabulary_of
 from newsletter.core.email import UNSUBSCRIBE_URL, Escape, Pieces, Site
@@ -27,15 +29,27 @@ SIGNATURE = "-- "  # mail programs dim what follows, and leave it out of answers
 
 
 def letter(
-    issue: Issue, publication: Publication, *, base_url: str, archive_url: str, root: Path | None = None
+    issue: Issue,
+    publication: Publication,
+    *,
+    base_url: str,
+    archive_url: str,
+    root: Path | None = None,
+    segments: frozenset[str] = frozenset(),
+    before: Nearby | None = None,
+    after: Nearby | None = None,
 ) -> Pieces:
     """The complete text part.
 
     In: the issue and publication, the web side's base URL, the issue's public page ("" when it has none),
-    the publication's root when it has words of its own. Out: pieces; sites are PLAIN, in links URL.
+    the publication's root when it has words of its own, the segments its readers are in, the letters before
+    and after it. Out: pieces; sites are PLAIN, in links URL.
     """
-    page = _Page(issue, publication, base_url.rstrip("/"), root)
-    body = page.handwritten() if issue.plain else page.body(_whole(issue))
+    issue = variants.chosen(issue, variants.EMAIL, segments)
+    base = base_url.rstrip("/")
+    page = _Page(issue, publication, base, root)
+    room = Room(publication, page.words, archive_url or f"{base}/", before, after)
+    body = page.handwritten() if issue.plain else page.body(furniture.whole(issue, room))
     parts = [page.masthead(), body, page.footer(archive_url)]
     return page.sheet.pieces("\n".join(line for part in parts for line in part) + "\n")
 
@@ -56,7 +70,7 @@ def said(body: Iterable[Block]) -> Iterator[str]:
         yield from _said(block)
 
 
-def _said(block: Block) -> Iterator[str]:  # noqa: C901 -- one case for each block
+def _said(block: Block) -> Iterator[str]:  # noqa: C901, PLR0912 -- one case for each block
     match block:
         case blocks.Heading() | blocks.Paragraph() | blocks.Button():
             yield plain(block.inside)
@@ -75,22 +89,27 @@ def _said(block: Block) -> Iterator[str]:  # noqa: C901 -- one case for each blo
         case blocks.Callout(_, label, inside):
             yield label
             yield from said(inside)
-        case blocks.Card(inside) | blocks.MagnetCard(_, inside):
-            yield from said(inside)
-        case blocks.Divider() | blocks.Unready():
-            return
-
-
-def _whole(issue: Issue) -> tuple[Block, ...]:
-    """The body with its picture first and its offer last, unless the text holds the offer already."""
-    hero = issue.image
-    first = (blocks.Image(hero.picture, hero.caption, hero.link),) if hero else ()
-    placed = any(isinstance(block, blocks.MagnetCard) and block.key == issue.magnet for block in issue.body)
-    last = (blocks.MagnetCard(issue.magnet),) if issue.magnet and not placed else ()
-    return (*first, *issue.body, *last)
+        case blocks.Poll(_, question, answers):
+            yield from said(question)
+            yield from (plain(answer) for answer in answers)
+        case blocks.Aside(inside):
+            yield plain(inside)
+        case blocks.Contents() | blocks.Divider() | blocks.Unready():
+            return  # said by the headings themselves, or nothing
+        case _:
+            for run in blocks.within(block):
+                yield from said(run)
 
 
 # --- lines with merge sites in them ----------------------------------------------------------------
+
+_TIED = "\x01"  # a blank at which no line may end; no text holds this sign
+
+
+def unbroken(text: str) -> str:
+    """A text whose telephone numbers, days and the like stay on one line."""
+    return "".join(part.replace(" ", _TIED) if together else part for together, part in unsplit(text))
+
 
 _MARK = re.compile("\0(\\d+)\0")  # no text holds U+0000: it is refused where issues are read
 
@@ -150,7 +169,7 @@ class _Sheet:
 
     def pieces(self, text: str) -> Pieces:
         """The text with its sites."""
-        parts = _MARK.split(text)
+        parts = _MARK.split(text.replace(_TIED, " "))
         return tuple(self.sites[int(part)] if at % 2 else part for at, part in enumerate(parts) if at % 2 or part)
 
 
@@ -264,15 +283,63 @@ class _Page:
             case blocks.Table():
                 return self._table(block, width)
             case blocks.Callout(_, label, inside):
-                top = self.sheet.wrap(label, width - 2) if label else []
+                top = self.sheet.wrap(self._phrase(label, block.label_parts), width - 2) if label else []
                 lines = self.stack(inside, width - 2)
                 return _indented([*top, *([""] if top and lines else []), *lines], "| ", "| ")
             case blocks.Card(inside):
                 return self._ruled(self.stack(inside, width), width)
             case blocks.MagnetCard():
                 return self._magnet(block, width)
-            case blocks.Unready():
-                return []
+            case blocks.Columns(columns):
+                return self._one_after_the_other(columns, width)
+            case blocks.AuthorCard():
+                return self._author(block, width)
+            case blocks.Poll():
+                return self._poll(block, width)
+            case blocks.Contents(entries):
+                items = tuple((blocks.Paragraph(inside),) for _, inside in entries)
+                return [f"{self.words['mail.contents']}:", "", *self._listing(blocks.Listing(False, items), width)]
+            case blocks.Aside(inside):
+                return self._aside(inside, width)
+            case blocks.Only() | blocks.Inserted() | blocks.Unready():
+                return []  # chosen or put in before; an error of the check already stands beside the last
+
+    def _one_after_the_other(self, columns: Iterable[tuple[Block, ...]], width: int) -> list[str]:
+        lines: list[str] = []
+        for column in columns:
+            if made := self.stack(column, width):
+                lines += ["", *made] if lines else made
+        return lines
+
+    def _author(self, card: blocks.AuthorCard, width: int) -> list[str]:
+        """Who wrote this, as they would sign."""
+        author = self.publication.authors.get(card.key)
+        if author is None:
+            return []  # reading has told
+        about = self.stack(card.inside, width) or (self.sheet.wrap(author.about, width) if author.about else [])
+        return [*self.sheet.wrap(f"— {author.name}", width), *about, *([author.url] if author.url else [])]
+
+    def _poll(self, poll: blocks.Poll, width: int) -> list[str]:
+        """The question, and each answer with a letter and its address."""
+        lines = self.stack(poll.question, width)
+        for number, answer in enumerate(poll.answers):
+            said_ = f"{chr(ord('a') + number)}) {self.line(answer)}"
+            url = poll.urls[number : number + 1]
+            lines += ["", *self._offer(said_, url[0], width)] if url else self.sheet.wrap(said_, width)
+        return lines
+
+    def _aside(self, inside: tuple[Inline, ...], width: int) -> list[str]:
+        """A line of ours: its words, each address on a line of its own."""
+        lines: list[str] = []
+        said_ = ""
+        for part in inside:
+            if isinstance(part, blocks.Link):
+                what, url = f"{said_}{self.line(part.inside)}", self.sheet.address(part.url)
+                lines += [*self.sheet.wrap(what, width), url] if ":" in said_ else self._offer(what, url, width)
+                said_ = ""
+            elif not isinstance(part, blocks.Break):
+                said_ = f"{said_}{self._inline(part)}".lstrip(" ·")
+        return [*lines, *(self.sheet.wrap(said_, width) if said_ else [])]
 
     def _heading(self, heading: blocks.Heading, width: int) -> list[str]:
         words_ = f"{heading.emoji} {self.line(heading.inside)}" if heading.emoji else self.line(heading.inside)
@@ -300,9 +367,8 @@ class _Page:
         return _indented([*lines, *source], "> ", "> ")
 
     def _image(self, image: blocks.Image, width: int) -> list[str]:
-        alt = f"[{self.words['mail.image']}: {image.picture.alt}]" if image.picture.alt else ""
         number = f" {self._number(image.link)}" if image.link else ""
-        told = [f"{alt}{number}".strip(), image.caption]
+        told = [f"{self._seen(image.picture)}{number}".strip(), self._phrase(image.caption, image.caption_parts)]
         return [line for part in told if part for line in self.sheet.wrap(part, width)]
 
     def _offer(self, what: str, url: str, width: int) -> list[str]:
@@ -325,8 +391,7 @@ class _Page:
             "",
             *self._offer(self.words["mail.get"].format(title=magnet.title), magnet.url or page, width),
         ]
-        if not magnet.url:
-            lines += self._offer(self.words["mail.share"], f"{page}#share", width)
+        lines += self._offer(self.words["mail.share"], f"{page}#share", width)
         return self._ruled(lines, width)
 
     def _table(self, table: blocks.Table, width: int) -> list[str]:
@@ -369,20 +434,32 @@ class _Page:
 
     def _inline(self, part: Inline) -> str:  # noqa: PLR0911 -- one case for each inline
         match part:
-            case blocks.Words(text) | blocks.Code(text):
+            case blocks.Words(text):
+                return unbroken(text.replace("\n", " "))
+            case blocks.Code(text):
                 return text.replace("\n", " ")
             case blocks.Break():
                 return "\n"
             case blocks.MergeTag():
                 return self.sheet.mark(part, Escape.PLAIN)
-            case blocks.Picture(_, alt):
-                return f"[{self.words['mail.image']}: {alt}]" if alt else ""
+            case blocks.Picture():
+                return self._seen(part)
             case blocks.Strike(inside):
                 return f"~{self.line(inside)}~"  # without a sign it would say the opposite
             case blocks.Link(url, inside):
                 return self._link(url, inside)
             case blocks.Strong(inside) | blocks.Emphasis(inside):
                 return self.line(inside)
+
+    def _seen(self, picture: blocks.Picture) -> str:
+        """What a picture shows, in brackets; nothing for decoration."""
+        alt = self._phrase(picture.alt, picture.alt_parts)
+        return f"[{self.words['mail.image']}: {alt}]" if alt else ""
+
+    def _phrase(self, words_: str, parts: blocks.Parts) -> str:
+        """A line of words and merge tags."""
+        tagged = parts or (words_,)
+        return "".join(part if isinstance(part, str) else self.sheet.mark(part, Escape.PLAIN) for part in tagged)
 
     def _link(self, url: tuple[str | MergeTag, ...], inside: tuple[Inline, ...]) -> str:
         shown = plain(inside)

@@ -6,16 +6,21 @@ The contrast of every text and mark on every ground it may stand on is computed 
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from newsletter.content import templates
-from newsletter.errors import SettingsError
+from newsletter.content import images, templates
+from newsletter.content.blocks import Asset
+from newsletter.content.colour import contrast, nearest
+from newsletter.content.pictures.derive import Recipe
+from newsletter.core.publication import Look, Publication
+from newsletter.errors import NotFound, SettingsError
 
 TEXT, MARK = 4.5, 3.0
 
@@ -100,6 +105,14 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class Logo:
+    """A publication's own sign, with its plate, and what it says to those who do not see it."""
+
+    asset: Asset
+    alt: str
+
+
+@dataclass(frozen=True)
 class Theme:
     """Everything that decides looks."""
 
@@ -110,6 +123,7 @@ class Theme:
     type: Type
     steps: Steps
     shape: Shape
+    logo: Logo | None = None
 
     @property
     def measure(self) -> int:
@@ -195,30 +209,142 @@ def _fits(value: object, kind: str) -> bool:
 
 
 def _legible(palette: Palette, scheme: str, path: Path) -> None:
+    for pair in faint(palette):
+        raise SettingsError(f"{path}: {pair.told(scheme)}", _better(palette, pair, frozenset({pair.front})))
+
+
+@dataclass(frozen=True)
+class Faint:
+    """A pair of tokens that stand out too little from each other."""
+
+    front: str
+    ground: str
+    ratio: float
+    bound: float
+
+    def told(self, scheme: str) -> str:
+        """As a sentence; the ratio is cut and not rounded, so that 4.49 never reads as 4.5."""
+        cut = int(self.ratio * 100) / 100
+        return (
+            f"{self.front} on {self.ground} has a contrast of {cut:.2f} in the {scheme} scheme;"
+            f" it needs {self.bound} to be legible."
+        )
+
+
+def faint(palette: Palette) -> Iterator[Faint]:
+    """The pairs of a scheme that are below their bound."""
     for front, ground, bound in PAIRS:
         ratio = contrast(getattr(palette, front), getattr(palette, ground))
         if ratio < bound:
-            raise SettingsError(
-                f"{path}: {front} on {ground} has a contrast of {ratio:.1f} in the {scheme} scheme;"
-                f" it needs {bound} to be legible.",
-                f"Make {front} {'darker' if scheme == 'light' and front != 'on_button' else 'lighter'},"
-                " or choose another ground.",
+            yield Faint(front, ground, ratio, bound)
+
+
+def _better(palette: Palette, pair: Faint, changeable: Collection[str]) -> str:
+    """The nearest colour of the same hue that would do, for a token the writer of the file can change."""
+    tokens = [token for token in (pair.front, pair.ground) if token in changeable] or [pair.front]
+    for token in tokens:
+        if found := nearest(getattr(palette, token), partial(_fits_in, palette, token)):
+            return f'{token}: "{found}" would do.'
+    return f"Make {pair.front} or {pair.ground} lighter or darker."
+
+
+def _fits_in(palette: Palette, token: str, colour: str) -> bool:
+    """Whether a scheme with another colour for a token has no faint pair of that token."""
+    other = replace(palette, **{token: colour})
+    return not any(token in {pair.front, pair.ground} for pair in faint(other))
+
+
+# --- what a publication changes --------------------------------------------------------------------
+
+LOGO = Recipe(width=520, height=112, rim=12)
+"""At most 260 x 56 CSS pixels, with a rim of 6 when it needs a plate."""
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """What is wrong in `look`, where (`("light", "link")`), and what to do."""
+
+    loc: tuple[str, ...]
+    what: str
+    todo: str
+
+
+def of(publication: Publication, root: Path | None, name: str = "") -> Theme:
+    """The theme as a publication wears it: `theme`, changed by `look`.
+
+    In: the publication and its root; `name` is the theme of a single issue.
+    Raises: SettingsError for a theme that cannot be used, or the first flaw of `look`.
+    """
+    base = load(name or publication.theme, root)
+    for flaw in flaws(publication.look, base, root):
+        raise SettingsError(f"newsletter.yml: look.{'.'.join(flaw.loc)}: {flaw.what}", flaw.todo)
+    return _dressed(publication, base, root)
+
+
+def _dressed(publication: Publication, base: Theme, root: Path | None) -> Theme:
+    look = publication.look
+    if look == Look():
+        return base
+    light = replace(base.light, **look.light)
+    fonts = {name: getattr(look, name) for name in STACKS if getattr(look, name)}
+    logo = None
+    if look.logo and root:
+        asset = images.asset(look.logo, root, replace(LOGO, plate=light.paper))
+        logo = Logo(asset, look.logo_alt or publication.name)
+    return replace(
+        base, light=light, dark=replace(base.dark, **look.dark), fonts=replace(base.fonts, **fonts), logo=logo
+    )
+
+
+STACKS = ("serif", "sans", "mono")
+_GENERIC = ("serif", "sans-serif", "monospace", "system-ui", "ui-serif", "ui-sans-serif", "ui-monospace", "cursive")
+_FAMILY = re.compile(r"-?[^\W\d][\w-]*(?: -?[^\W\d][\w-]*)*")
+
+
+def flaws(look: Look, base: Theme, root: Path | None) -> Iterator[Flaw]:
+    """Everything that is wrong in `look`. In: the theme it changes, the root its logo lies under."""
+    for scheme in ("light", "dark"):
+        yield from _colours(scheme, getattr(look, scheme), getattr(base, scheme))
+    for stack in STACKS:
+        yield from _stack(stack, getattr(look, stack))
+    if look.logo and root:
+        try:
+            images.asset(look.logo, root, LOGO)
+        except NotFound as problem:
+            yield Flaw(("logo",), problem.what, problem.todo)
+
+
+def _colours(scheme: str, changed: Mapping[str, str], base: Palette) -> Iterator[Flaw]:
+    known = [field.name for field in fields(Palette)]
+    good = {}
+    for token, colour in changed.items():
+        if token not in known:
+            near = difflib.get_close_matches(token, known, 1)
+            todo = f'Did you mean "{near[0]}"?' if near else f"These are known: {', '.join(known)}."
+            yield Flaw((scheme, token), f'there is no colour "{token}".', todo)
+        elif not re.fullmatch("#[0-9A-Fa-f]{6}", colour):
+            yield Flaw((scheme, token), f'"{colour}" is no colour this program reads.', f'Write {token}: "#37496B"')
+        else:
+            good[token] = colour
+    palette = replace(base, **good)
+    for pair in faint(palette):
+        token = pair.front if pair.front in good else pair.ground
+        yield Flaw((scheme, token), pair.told(scheme), _better(palette, pair, good.keys()))
+
+
+def _stack(name: str, stack: str) -> Iterator[Flaw]:
+    families = [family.strip() for family in stack.split(",")] if stack else []
+    for family in families:
+        if not _FAMILY.fullmatch(family):
+            todo = (
+                "Write names of fonts, separated by commas and without quotation marks; each word begins with a letter."
             )
-
-
-def contrast(one: str, other: str) -> float:
-    """The contrast ratio of two colours, 1 to 21 (WCAG 2.2, "contrast ratio")."""
-    dark, light = sorted((_luminance(one), _luminance(other)))
-    return (light + 0.05) / (dark + 0.05)
-
-
-def _luminance(colour: str) -> float:
-    red, green, blue = (_linear(int(colour[at : at + 2], 16) / 255) for at in (1, 3, 5))
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def _linear(channel: float) -> float:
-    return channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4  # noqa: PLR2004
+            yield Flaw((name,), f'"{family}" is no name of a font.', todo)
+    if families and families[-1] not in _GENERIC:
+        fix = {"serif": "serif", "sans": "sans-serif", "mono": "monospace"}[name]
+        yield Flaw(
+            (name,), "the list ends without a kind of font, for readers who have none of these.", f"{stack}, {fix}"
+        )
 
 
 def _properties(palette: Palette) -> str:

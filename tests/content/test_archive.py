@@ -48,6 +48,13 @@ EVERY: tuple[tuple[Block, str, str], ...] = (
     (blocks.Callout("tip", "Try this", (said("Sit."),)), "aside p.label", "Try this"),
     (blocks.Card((said("In a frame."),)), "div.card p", "In a frame."),
     (blocks.MagnetCard("cards"), "section.magnet h2", "Twelve cards"),
+    (blocks.Columns(((said("Left of it."),), (said("Right of it."),))), "div.columns > div + div p", "Right of it."),
+    (blocks.AuthorCard("mia", (said("Keeps the lamp."),)), "section.author div p", "Keeps the lamp."),
+    (blocks.Poll("rest", (said("Rested?"),), ((Words("Yes"),), (Words("No"),))), "section.poll li a", "No"),
+    (blocks.Only(("web",), (said("Only on the page."),)), "article p", "Only on the page."),
+    (blocks.Inserted("night", "snippets/night.md", (said("From elsewhere."),)), "article p", "From elsewhere."),
+    (blocks.Contents((("part-1", (Words("A lit heading"),)),)), "nav li a[href='#part-1']", "A lit heading"),
+    (blocks.Aside((Words("In passing."),)), "p.aside", "In passing."),
 )
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from newsletter.content import blocks, dialect, text
 from newsletter.content.blocks import (
+    AuthorCard,
     Block,
     Break,
     Button,
@@ -18,17 +19,21 @@ from newsletter.content.blocks import (
     Card,
     Code,
     CodeBlock,
+    Columns,
     Divider,
     Emphasis,
     Heading,
     Image,
     Inline,
+    Inserted,
     Link,
     Listing,
     MagnetCard,
     MergeTag,
+    Only,
     Paragraph,
     Picture,
+    Poll,
     Quote,
     Strike,
     Strong,
@@ -37,13 +42,16 @@ from newsletter.content.blocks import (
     Words,
 )
 from newsletter.core.problem import Level, Problem
-from newsletter.core.publication import Magnet, Publication, Sender
+from newsletter.core.publication import Author, Magnet, Publication, Sender
 
 PUBLICATION = Publication(
     name="Quiet Harbour",
     senders={"house": Sender("Quiet Harbour", "a@example.org")},
     fields={"first_name": "friend", "city": "your town"},
     magnets={"workbook": Magnet("Workbook", "Twelve pages.", ("magnets/w.pdf",))},
+    authors={"grace": Author("Grace Hale", "Listens.")},
+    segments={"clients": "topic(clients)"},
+    topics={"letter": "The letter", "clients": "For clients"},
 )
 NOWHERE = Path("/nonexistent")
 URL = "https://example.org/a"
@@ -195,6 +203,124 @@ def test_boxes() -> None:
     )
 
 
+def test_columns_authors_polls_and_what_is_for_some() -> None:
+    source = (
+        "::: columns\n::: column\n**a**\n:::\n::: column\n- b\n:::\n:::\n"
+        "::: author grace\nOwn words.\n:::\n"
+        "::: poll rest\nRested?\n\n- 👍 Yes\n- **No**\n:::\n"
+        "::: only clients, letter\n::: not web\nc\n:::\n:::"
+    )
+    assert good(source) == (
+        Columns(
+            (
+                (Paragraph((Strong((Words("a"),)),), 12),),
+                (Listing(False, ((Paragraph((Words("b"),), 15),),), 1, 15),),
+            ),
+            10,
+        ),
+        AuthorCard("grace", (Paragraph((Words("Own words."),), 19),), 18),
+        Poll("rest", (Paragraph((Words("Rested?"),), 22),), ((Words("👍 Yes"),), (Strong((Words("No"),)),)), 21),
+        Only(("clients", "letter"), (Only(("web",), (Paragraph((Words("c"),), 29),), True, 28),), False, 27),
+    )
+
+
+def test_two_polls_need_two_names() -> None:
+    poll = "::: poll rest\nRested?\n\n- Yes\n- No\n:::\n"
+    problem = bad(poll * 2)
+    assert (problem.code, problem.line, problem.fix) == ("E232", 16, "::: poll rest-2")
+
+
+def test_what_is_for_some_may_stand_in_a_box_as_if_it_were_not_there() -> None:
+    (card,) = good("::: card\na\n\n::: only clients\n- b\n:::\n:::")
+    assert isinstance(card, Card)
+    assert [type(block) for block in card.inside] == [Paragraph, Only]
+
+
+def test_merge_tags_in_captions_labels_titles_and_what_pictures_show() -> None:
+    tag = MergeTag("first_name", "friend")
+    typed = '{{ first_name, "friend" }}'
+    picture = Picture("https://example.org/s.jpg", "For friend", None, ("For ", tag))
+    assert good(f'![For {typed}](https://example.org/s.jpg "Dear {typed}, see")') == (
+        Image(picture, "Dear friend, see", "", 10, ("Dear ", tag, ", see")),
+    )
+    (box,) = good(f"::: callout  For **{typed}**\na\n:::")
+    assert isinstance(box, Callout)
+    assert (box.label, box.label_parts) == ("For friend", ("For ", tag))
+    assert line(f"[a]({URL} '{typed}')") == (Link((URL,), (Words("a"),), "friend", (tag,)),)
+
+
+def test_a_picture_that_shows_nothing_is_called_so() -> None:
+    bare = Picture("https://example.org/s.png", "")
+    assert good("![](https://example.org/s.png){.decorative}") == (Image(bare, "", "", 10),)
+    assert line("a ![](https://example.org/s.png){.decorative}") == (Words("a "), bare)
+
+
+# --- snippets --------------------------------------------------------------------------------------
+
+
+def with_snippets(root: Path, source: str, **snippets: str) -> tuple[tuple[Block, ...], tuple[Problem, ...]]:
+    (root / "snippets").mkdir()
+    for name, content in snippets.items():
+        (root / "snippets" / f"{name}.md").write_text(content, "utf-8")
+    return dialect.read(source, PUBLICATION, root=root, file="issues/a.md", first_line=10)
+
+
+def test_a_snippet_is_read_where_it_is_named(tmp_path: Path) -> None:
+    source = 'a\n\n{{ snippet "night" }}\n\n- {{ snippet “night” }}'
+    found, problems = with_snippets(tmp_path, source, night="**b**\n\n- c\n")
+    assert problems == ()
+    inside = (
+        Paragraph((Strong((Words("b"),)),), 1),
+        Listing(False, ((Paragraph((Words("c"),), 3),),), 1, 3),
+    )
+    assert found[1] == Inserted("night", "snippets/night.md", inside, 12)
+    assert [type(block) for block, _ in blocks.walk(found)] == [
+        *[Paragraph, Inserted, Paragraph, Listing, Paragraph],
+        *[Listing, Inserted, Paragraph, Listing, Paragraph],
+    ]
+    assert [file for _, file in blocks.walk(found, "a.md")].count("snippets/night.md") == 6
+
+
+def test_promise_11_a_mistake_in_a_snippet_is_told_there_and_once(tmp_path: Path) -> None:
+    source = '{{ snippet "night" }}\n\n{{ snippet "night" }}'
+    _, (problem,) = with_snippets(tmp_path, source, night="a\n\n# b")
+    assert (problem.file, problem.line, problem.code, problem.source) == ("snippets/night.md", 3, "E200", "# b")
+
+
+def test_a_box_of_a_snippet_cannot_stand_in_a_box_or_a_list(tmp_path: Path) -> None:
+    source = '::: card\na\n\n{{ snippet "box" }}\n:::\n\n- {{ snippet "box" }}\n\n> {{ snippet "box" }}'
+    _, problems = with_snippets(tmp_path, source, box="::: callout x\ny\n:::")
+    assert [(problem.file, problem.line, problem.code) for problem in problems] == [
+        ("issues/a.md", line, "E232") for line in (13, 16, 18)
+    ]
+
+
+def test_snippets_never_turn_in_a_circle(tmp_path: Path) -> None:
+    one, two = '{{ snippet "two" }}', '{{ snippet "one" }}'
+    found, (problem,) = with_snippets(tmp_path, one, one=one, two=two)
+    assert (problem.file, problem.line, problem.code) == ("snippets/one.md", 1, "E232")
+    assert "part of itself" in problem.message
+    assert text.words(found) == 0
+
+
+def test_snippets_end_before_they_are_too_deep_or_too_long(tmp_path: Path) -> None:
+    deep = {f"n{at}": f'{{{{ snippet "n{at + 1}" }}}}' for at in range(8)}
+    _, (problem,) = with_snippets(tmp_path, '{{ snippet "n0" }}', **deep, n8="x")
+    assert (problem.file, problem.code) == ("snippets/n4.md", "E232")
+    (tmp_path / "more").mkdir()
+    wide = {f"n{at}": f'{{{{ snippet "n{at + 1}" }}}}\n\n' * 40 for at in range(4)}
+    _, problems = with_snippets(tmp_path / "more", '{{ snippet "n0" }}', **wide, n4="word " * 100)
+    assert "E303" in {problem.code for problem in problems}
+
+
+def test_a_snippet_that_is_not_there_offers_the_nearest(tmp_path: Path) -> None:
+    _, (problem,) = with_snippets(tmp_path, '{{ snippet "nihgt" }}', night="x")
+    assert (problem.code, problem.fix) == ("E250", '{{ snippet "night" }}')
+    (tmp_path / "snippets" / "night.md").write_bytes(b"\xff\xfe\xfa")
+    _, (problem,) = dialect.read('{{ snippet "night" }}', PUBLICATION, root=tmp_path, file="a.md")
+    assert (problem.code, "UTF-8" in problem.message) == ("E250", True)
+
+
 def test_a_box_ends_a_list_and_code_may_show_one() -> None:
     kinds = [type(block) for block in good("- a\n::: card\nb\n:::\n\n```\n::: none\n```")]
     assert kinds == [Listing, Card, CodeBlock]
@@ -330,8 +456,35 @@ def test_template_language_is_plain_text() -> None:
         ('Hi {{ frist_name, "you" }}', "E240", 10, 4, '{{ first_name, "you" }}'),
         ('Hi {{ first_name, "you"', "E240", 10, 4, '{{ first_name, "friend" }}'),
         ("Hi {{ unsubscribe_url }}", "E240", 10, 4, "[Unsubscribe]"),
-        ('::: callout {{ city, "x" }}\na\n:::', "E240", 10, 13, "Move it"),
-        ('![{{ city, "x" }}](https://example.org/a.jpg)', "E240", 10, 3, "Move it"),
+        ("::: callout {{ town }}\na\n:::", "E240", 10, 13, "Fields of newsletter.yml"),
+        ("![{{ city }}](https://example.org/a.jpg)", "E240", 10, 3, '{{ city, "your town" }}'),
+        ('![a](https://example.org/a.jpg "{{ city }}")', "E240", 10, 33, '{{ city, "your town" }}'),
+        ('[a](https://example.org/ "{{ unsubscribe_url }}")', "E240", 10, 27, "[Unsubscribe]"),
+        ("![a](https://example.org/a.jpg){.decorative}", "E210", 10, 1, "![](https://example.org/a.jpg){.decorative}"),
+        ("![b](https://example.org/a.jpg){.big}", "E233", 10, 32, "{.decorative}"),
+        ("a\n::: columns\n::: column\nb\n:::\n:::", "E232", 11, 1, "::: column"),
+        ("::: columns\n::: column\nb\n:::\nc\n::: column\nd\n:::\n:::", "E232", 14, 1, "::: column"),
+        ("::: columns\n::: column\n> b\n:::\n::: column\nd\n:::\n:::", "E232", 12, 1, "before or after"),
+        ("::: columns\n::: column\n:::\n::: column\nd\n:::\n:::", "E232", 11, 1, "Write a line"),
+        ("::: columns Two\n::: column\na\n:::\n::: column\nd\n:::\n:::", "E232", 10, 13, "### Two"),
+        ("::: column\na\n:::", "E232", 10, 1, "::: columns"),
+        ("::: author grce\n:::", "E250", 10, 12, "::: author grace"),
+        ("::: author\n:::", "E250", 10, 1, "::: author grace"),
+        ("::: author grace\n- a\n:::", "E232", 11, 1, "before or after"),
+        ("::: poll\nWhat?\n\n- a\n- b\n:::", "E232", 10, 1, "::: poll rest"),
+        ("::: poll my rest\nWhat?\n\n- a\n- b\n:::", "E232", 10, 10, "::: poll rest"),
+        ("::: poll rest\nWhat?\n:::", "E232", 10, 1, "- Yes"),
+        ("::: poll rest\n- a\n- b\n:::", "E232", 10, 1, "Did you rest"),
+        ("::: poll rest\nWhat?\n\n- a\n- [b](https://example.org/)\n:::", "E232", 14, 1, "- Yes"),
+        ("::: card\na\n\n::: poll x\nb\n\n- c\n- d\n:::\n:::", "E232", 13, 1, "before or after"),
+        ("::: only\na\n:::", "E232", 10, 1, "::: only web"),
+        ("::: only web clients\na\n:::", "E232", 10, 1, "::: only clients"),
+        ("::: only cliens\na\n:::", "E250", 10, 10, "clients"),
+        ("::: not web\n:::", "E232", 10, 1, "Write a line"),
+        ("::: card\na\n\n::: only web\n> b\n:::\n:::", "E232", 14, 1, "before or after"),
+        ('a {{ snippet "b" }} c', "E232", 10, 3, "line of its own"),
+        ('{{ snippet "b" }}', "E250", 10, 1, "snippets/b.md"),
+        ('{{ snippet "../b" }}', "E250", 10, 1, "snippets/"),
         ("Hi *|FNAME|*, so", "E241", 10, 4, '{{ first_name, "friend" }}'),
         ("Hi {{ subscriber.first_name }}", "E241", 10, 4, '{{ first_name, "friend" }}'),
         ("Hi %recipient.first_name%", "E241", 10, 4, '{{ first_name, "friend" }}'),
@@ -355,13 +508,9 @@ def test_an_unencrypted_link_only_warns() -> None:
     assert (problem.code, problem.level, problem.fix) == ("W220", Level.WARNING, "https://example.org/x")
 
 
-@pytest.mark.parametrize("name", ["columns", "column", "only clients", "not clients", "poll x", "author ada"])
-def test_what_is_not_yet_there_says_so(name: str) -> None:
-    found, problems = read(f"::: {name}\na\n:::")
-    assert [problem.code for problem in problems] == ["E233"]
-    assert "not yet in this version" in problems[0].message
-    assert found == (Unready(name.split(maxsplit=1)[0], 10),)
+def test_a_block_that_cannot_be_made_leaves_its_place() -> None:
     assert read('{{ snippet "x" }}')[0] == (Unready("snippet", 10),)
+    assert read("::: author x\n:::")[0] == (Unready("author", 10),)
 
 
 def test_an_escaped_sign_is_no_mistake() -> None:

@@ -76,8 +76,8 @@ def test_every_field() -> None:
 @pytest.mark.parametrize(
     ("line", "code", "col", "part_of_fix"),
     [
-        ("preheadr: x", "E105", 1, "preheader: ..."),
-        ("description: x", "E105", 1, "preheader: ..."),
+        ("preheadr: x", "E105", 1, "preheader: x"),
+        ("description: x", "E105", 1, "preheader: x"),
         ("zebra: x", "E105", 1, "x_zebra"),
         ("tags: a, b", "E106", 7, "tags: [a, b]"),
         ("audience: all", "E106", 11, "audience: [all]"),

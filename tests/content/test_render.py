@@ -17,7 +17,7 @@ from newsletter.content import blocks, headers, render, templates
 from newsletter.content.blocks import Asset, Block, Break, Code, Emphasis, Link, MergeTag, Paragraph, Picture, Words
 from newsletter.content.issue import HeroImage, Issue
 from newsletter.core.email import Email, Escape, Site, fill, freeze
-from newsletter.core.publication import Footer, Images, Magnet, Publication, Sender
+from newsletter.core.publication import Author, Footer, Images, Magnet, Publication, Sender
 from newsletter.errors import SettingsError
 
 BASE = "https://letters.example.org"
@@ -42,6 +42,7 @@ PUBLICATION = Publication(
         "cards": Magnet("Twelve cards", "One for each month.", ("magnets/cards.pdf",)),
         "page": Magnet("A page", url="https://www.example.org/page"),
     },
+    authors={"mia": Author("Mia Lind", "Keeps the lamp.", url="https://www.example.org/mia")},
 )
 
 
@@ -109,7 +110,7 @@ def test_the_preheader_comes_first_hidden_padded_and_in_the_colour_of_the_text(t
 def test_the_masthead_names_number_day_and_minutes_each_unbreakable(tmp_path: Path) -> None:
     html = page(tmp_path)
     parts = [span.text() for span in html.css('span[style*="nowrap"]')]
-    assert parts[:2] == ["Letter 7 ·", "Tuesday 1 December 2026 ·"]
+    assert parts[:2] == ["Letter 7 ·", "Tuesday 1\u200c December 2026 ·"]
     assert re.fullmatch(r"1 minute|\d+ minutes", parts[2])
     assert html.css_first("td.mark") is not None
 
@@ -147,6 +148,13 @@ EVERY: tuple[tuple[Block, str, str], ...] = (
     (blocks.Callout("tip", "Try this", (said("Sit."),)), "td.tint", "Try thisSit."),
     (blocks.Card((said("In a frame."),)), "td.box", "In a frame."),
     (blocks.MagnetCard("cards"), "td.tint h2", "Twelve cards"),
+    (blocks.Columns(((said("Left of it."),), (said("Right of it."),))), "div.column + div.column p", "Right of it."),
+    (blocks.AuthorCard("mia"), "td p.sans a.link", "Mia Lind"),
+    (blocks.Poll("rest", (said("Rested?"),), ((Words("Yes"),), (Words("No"),))), "td.answer a.link", "No"),
+    (blocks.Only(("email",), (said("Only by mail."),)), "p", "Only by mail."),
+    (blocks.Inserted("night", "snippets/night.md", (said("From elsewhere."),)), "p", "From elsewhere."),
+    (blocks.Contents((("part-1", (Words("A lit heading"),)),)), "li a[href='#part-1']", "A lit heading"),
+    (blocks.Aside((Words("In passing."),)), "p.soft.sans", "In passing."),
 )
 
 
@@ -238,6 +246,62 @@ def test_a_picture_from_elsewhere_has_no_height_and_within_a_line_its_own_size(t
     assert (block.attributes["width"], "height" in block.attributes) == ("512", False)
     assert "width" not in inline.attributes
     assert inline.attributes["style"] == "max-width:100%;height:auto;vertical-align:middle"
+
+
+# --- boxes that stand beside each other --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("count", "wide"), [(2, 244), (3, 154)])
+def test_columns_share_the_measure_and_word_gets_a_table(tmp_path: Path, count: int, wide: int) -> None:
+    columns = blocks.Columns(tuple((blocks.Image(Picture("x", "A lamp", ASSET)),) for _ in range(count)))
+    source = fill(rendered(tmp_path, columns).html, READER)
+    ghost = re.findall(r"<!--\[if mso \| IE\]><td width=\"(\d+)\"", source)
+    assert ghost == [str(wide)] * count
+    html = LexborHTMLParser(source)
+    assert [image.attributes["width"] for image in html.css("div.column img")] == [str(wide)] * count
+    limits = [re.findall(r"max-width:(\d+)px", div.attributes["style"] or "") for div in html.css("div.column")]
+    assert sum(int(one[0]) for one in limits) in range(510, 513)
+    assert source.count("<!--[if") == source.count("<![endif]-->")
+
+
+def test_the_picture_a_card_begins_with_stands_beside_the_rest(tmp_path: Path) -> None:
+    image = blocks.Image(Picture("x", "A lamp", ASSET))
+    html = page(tmp_path, blocks.Card((image, said("Words."))))
+    first, second = html.css("td.box div.column")
+    assert first.css_first("img") is not None
+    assert second.text() == "Words."
+    assert page(tmp_path, blocks.Card((image,))).css("td.box div.column") == []
+    assert page(tmp_path, blocks.Card((said("Words."), image))).css("td.box div.column") == []
+
+
+def test_all_that_has_sides_is_mirrored_from_right_to_left(tmp_path: Path) -> None:
+    columns = blocks.Columns(((said("a"),), (said("b"),)))
+    poll = blocks.Poll("rest", (said("Rested?"),), ((Words("Yes"),), (Words("No"),)))
+    body = (columns, poll, blocks.AuthorCard("mia"), blocks.Card((said("c"), said("d"))), blocks.Quote((said("e"),)))
+    rtl, ltr = (fill(rendered(tmp_path, *body, dir=way).html, READER) for way in ("rtl", "ltr"))
+    sides = re.compile(r"(?:text-align|padding|align)[:=-]\"?(left|right)")
+    turned = {"left": "right", "right": "left"}
+    there, here = (sides.findall(html.partition("<h1")[2]) for html in (rtl, ltr))
+    assert [turned[side] for side in there] == here
+    assert len(here) > 20
+    assert LexborHTMLParser(rtl).css_first("div.column").attributes["dir"] == "rtl"  # type: ignore[union-attr]
+
+
+def test_telephones_find_nothing_to_colour(tmp_path: Path) -> None:
+    html = page(tmp_path, said("On 2 December 2026 call 555-010-0147."))
+    style = "".join(node.text() for node in html.css("style"))
+    assert "a[x-apple-data-detectors],.whole a{color:inherit" in style
+    assert [node.text() for node in html.css("p .whole")] == ["2 December 2026", "555-010-0147"]
+    facts = [node.text() for node in html.css("td.pad > .whole")]
+    assert facts[1] == "Tuesday 1\u200c December 2026 ·"
+
+
+def test_an_author_without_a_picture_or_a_page_is_still_shown(tmp_path: Path) -> None:
+    plain = replace(PUBLICATION, authors={"mia": Author("Mia Lind", image="images/none.png")})
+    html = tree(rendered(tmp_path, blocks.AuthorCard("mia", (said("Own words."),)), publication=plain))
+    assert html.css("img") == []
+    assert "Mia Lind" in [node.text() for node in html.css("p.sans")]
+    assert "Own words." in [node.text() for node in html.css("p")]
 
 
 # --- the offer -------------------------------------------------------------------------------------

@@ -230,6 +230,8 @@ Free things
 All of them.
 
 Get the Free things: https://example.org/free
+Share it with someone you support:
+{BASE}/free/page#share
 {rule}"""
     )
 
