@@ -7,27 +7,31 @@ as unsubscribed, bounced or complained, stays so.
 
 from __future__ import annotations
 
+import codecs
 import csv
-import io
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from newsletter.core import address, ids
 from newsletter.core.address import Address
 from newsletter.core.campaign import LETTER
 from newsletter.core.consent import Evidence, Kind, Mail, Newcomer, Reason, State, Subscriber
 from newsletter.core.schedule import iso
-from newsletter.errors import AddressRefused, NotFound, NothingToDo, SettingsError
+from newsletter.errors import AddressRefused, FileRefused, NotFound, NothingToDo, WorkLeft
+from newsletter.flows.consent import newcomer
 from newsletter.flows.desk import Desk
-from newsletter.flows.signup import newcomer
+from newsletter.flows.retention import clean, mark
 from newsletter.ports import Transaction
 
 COLUMNS = ("email", "first_name", "last_name", "lang", "topics")
-_CHUNK = 1000
+_CHUNK = 10_000  # one transaction: ids are random, so each rewrites most pages of four indexes, however few its rows
 _MOST_NOTES = 20
+_LONGEST_SOURCE = 200  # characters
+_PATIENCE = 1.0  # seconds
 
 
 @dataclass
@@ -70,13 +74,13 @@ def add(text: str, desk: Desk, *, why: str = "") -> State:
     now = desk.now()
     with desk.store.begin() as tx:
         hmac = desk.hmac(who)
+        known = tx.audience.by_hmac(hmac, held=True)
         if tx.audience.suppression(hmac) is not None:
             raise NothingToDo("This address left, bounced or complained: only its own new signup brings it back.")
-        known = tx.audience.by_hmac(hmac)
         if known is not None:
             raise NothingToDo(f"This address is known already, and {known.state}.")
         row = _Row(1, who, "", "", desk.publication.language, (LETTER,))
-        _insert(tx, [row], desk, why)
+        _insert(tx, [row], desk, why, method="command", source="cli")
         subscriber = tx.audience.by_hmac(hmac)
         assert subscriber is not None
         if not why:
@@ -90,43 +94,57 @@ def add(text: str, desk: Desk, *, why: str = "") -> State:
 
 
 def import_(path: Path, desk: Desk, *, names: Mapping[str, str], why: str = "", dry_run: bool = False) -> Import:
-    """Read a CSV file of subscribers, a thousand rows in a transaction; flat memory for any length.
+    """Read a CSV file of subscribers, ten thousand rows in a transaction; flat memory for any length.
 
     In: `names` maps the file's columns to ours; `why` attests the consent of every row (else they become
     pending). Known columns: email, first_name, last_name, lang, topics (`;` or `|` between them).
-    Raises: SettingsError for a file without an email column, or not readable as text.
+    Raises: FileRefused for a file without an email column, or not readable to its end.
     """
     report = Import()
     with _opened(path) as file:
         reader = csv.reader(file, dialect=_dialect(file))
-        head = [names.get(name.strip(), name.strip()).strip().lower().replace(" ", "_") for name in next(reader, [])]
-        if "email" not in head:
-            raise SettingsError(
-                f'{path.name} has no column "email" (it has: {", ".join(head) or "nothing"}).',
-                "Name the column that holds the addresses: --map THEIRS=email",
-            )
-        report.ignored_columns = tuple(name for name in head if name not in COLUMNS)
-        rows = _rows(reader, head, report, desk)
-        while chunk := list(itertools.islice(rows, _CHUNK)):
-            _take(chunk, report, desk, why, dry_run=dry_run)
+        try:
+            head = [
+                names.get(name.strip(), name.strip()).strip().lower().replace(" ", "_") for name in next(reader, [])
+            ]
+            if "email" not in head:
+                raise FileRefused(
+                    f'{path.name} has no column "email" (it has: {", ".join(head) or "nothing"}).',
+                    "Name the column that holds the addresses: --map THEIRS=email",
+                )
+            report.ignored_columns = tuple(name for name in head if name not in COLUMNS)
+            rows = _rows(reader, head, report, desk)
+            while chunk := list(itertools.islice(rows, _CHUNK)):
+                _take(chunk, report, desk, why, source=path.name, dry_run=dry_run)
+        except csv.Error as problem:
+            raise FileRefused(
+                f"{path.name} cannot be read from line {reader.line_num} on: {problem}. Rows before it were taken.",
+                "Look for a quotation mark that is never closed; importing again skips whoever is known.",
+            ) from None
     return report
 
 
-def _opened(path: Path) -> io.TextIOBase:
+def _opened(path: Path) -> TextIO:
+    """The file as text: UTF-8 when all of it is, else UTF-16 by its mark, else as Windows writes it."""
     try:
-        raw = path.read_bytes() if path.stat().st_size < 1 << 20 else b""
-        encoding = "utf-8-sig"
-        try:
-            raw.decode(encoding)
-        except UnicodeDecodeError:
-            encoding = "cp1252"
-        return path.open(encoding=encoding, newline="", errors="strict" if raw else "replace")
+        with path.open("rb") as raw:
+            mark = raw.read(2)
+            raw.seek(0)
+            decoder = codecs.getincrementaldecoder("utf-8")()
+            try:
+                for part in iter(lambda: raw.read(1 << 20), b""):
+                    decoder.decode(part)
+                decoder.decode(b"", final=True)
+                encoding = "utf-8-sig"
+            except UnicodeDecodeError:
+                encoding = "utf-16" if mark in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE} else "cp1252"
+        return path.open(encoding=encoding, newline="", errors="replace")
     except OSError as problem:
-        raise SettingsError(f"{path} cannot be read: {problem.strerror}.", "Check the name of the file.") from None
+        raise FileRefused(f"{path} cannot be read: {problem.strerror}.", "Check the name of the file.") from None
 
 
-def _dialect(file: io.TextIOBase) -> type[csv.Dialect]:
-    first = file.readline()
+def _dialect(file: TextIO) -> type[csv.Dialect]:
+    first = file.readline().replace("\0", "")
     file.seek(0)
 
     class Found(csv.excel):
@@ -159,9 +177,17 @@ def _rows(reader: Any, head: Sequence[str], report: Import, desk: Desk) -> Itera
             who=who,
             first_name=_name(value.get("first_name", "")),
             last_name=_name(value.get("last_name", "")),
-            lang=value.get("lang") or desk.publication.language,
+            lang=_lang(value.get("lang", "")) or desk.publication.language,
             topics=wanted or (LETTER,),
         )
+
+
+_LANG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+
+
+def _lang(text: str) -> str:
+    """A language tag (BCP 47), or nothing when it is none."""
+    return text if len(text) <= 35 and _LANG.fullmatch(text) else ""  # noqa: PLR2004 - RFC 5646, section 4.4.1
 
 
 def _name(text: str) -> str:
@@ -171,9 +197,11 @@ def _name(text: str) -> str:
     return " ".join("".join(ch if ch.isprintable() else " " for ch in text).split())[:200]
 
 
-def _take(chunk: Sequence[_Row], report: Import, desk: Desk, why: str, *, dry_run: bool) -> None:
+def _take(chunk: Sequence[_Row], report: Import, desk: Desk, why: str, *, source: str, dry_run: bool) -> None:
     hmacs = {row.who.key: desk.hmac(row.who) for row in chunk}
     with desk.store.read() if dry_run else desk.store.begin() as tx:
+        if not dry_run:
+            tx.audience.hold_all()
         suppressed = tx.audience.suppressed(list(hmacs.values()))
         known = tx.audience.known(list(hmacs.values()))
         fresh: dict[str, _Row] = {}
@@ -188,23 +216,30 @@ def _take(chunk: Sequence[_Row], report: Import, desk: Desk, why: str, *, dry_ru
             else:
                 fresh[row.who.key] = row
         if not dry_run:
-            _insert(tx, list(fresh.values()), desk, why)
+            _insert(tx, list(fresh.values()), desk, why, source=source)
         if why:
             report.active += len(fresh)
         else:
             report.pending += len(fresh)
 
 
-def _insert(tx: Transaction, rows: Sequence[_Row], desk: Desk, why: str) -> None:
-    """Add rows with the evidence of how they came: attested ones active with their topics, others pending."""
+def _insert(
+    tx: Transaction, rows: Sequence[_Row], desk: Desk, why: str, *, method: str = "import", source: str = ""
+) -> None:
+    """Add rows with the evidence of how they came: attested ones active with their topics, others pending.
+
+    In: `source`, where they came from (the name of a file, never its folder). Without an attestation nobody has
+    consented to anything: what is recorded is a request, which only the mailbox can confirm.
+    """
     now = desk.now()
-    state = State.ACTIVE if why else State.PENDING
+    state, kind = (State.ACTIVE, Kind.IMPORT) if why else (State.PENDING, Kind.REQUEST)
+    source = source[:_LONGEST_SOURCE] if "@" not in source else "a file"  # a name may be somebody's address
     groups: dict[tuple[str, ...], list[Newcomer]] = {}
     evidence = []
     for row in rows:
         one = newcomer(row.who, state, row.lang, desk, row.first_name, row.last_name)
         groups.setdefault(row.topics, []).append(one)
-        evidence.append(Evidence(one.pid, Kind.IMPORT, now, method="import", topics=row.topics, note=why))
+        evidence.append(Evidence(one.pid, kind, now, method=method, topics=row.topics, source=source, note=why))
     for topics, newcomers in groups.items():
         tx.audience.add(newcomers, now, topics if why else ())
     tx.audience.record(evidence)
@@ -228,21 +263,27 @@ def show(text: str, desk: Desk) -> dict[str, Any]:
             if reason is None:
                 raise NotFound("There is no subscriber with this address.", "See: newsletter subscribers list")
             return {"email": None, "state": None, "suppressed": reason}
-        return {**_plain(found), "suppressed": reason, **_all_about(tx, found)}
+        return {**_plain(found), "suppressed": reason, **_all_about(tx, [found], desk)[0]}
 
 
-def _all_about(tx: Transaction, who: Subscriber) -> dict[str, Any]:
-    return {
-        "consent": [
-            {
-                **{name: value for name, value in event.items() if name not in {"id", "subscriber_pid"}},
-                "at": iso(event["at"]),
-            }
-            for event in tx.audience.evidence(who.pid)
-        ],
-        "grants": [{"magnet": grant.magnet, "downloads": grant.downloads} for grant in tx.audience.grants_of(who.id)],
-        "campaigns": tx.audience.history(who.id),
-    }
+def _all_about(tx: Transaction, page: Sequence[Subscriber], desk: Desk) -> list[dict[str, Any]]:
+    """Consent, grants and campaigns of some subscribers, in their order, asked for all of them at once."""
+    consent = tx.audience.evidence_of([who.pid for who in page])
+    grants = tx.audience.grants_of_all([who.id for who in page])
+    campaigns = tx.audience.history([who.id for who in page], desk.now())
+    return [
+        {
+            "consent": [_event(event) for event in consent.get(who.pid, ())],
+            "grants": [{"magnet": grant.magnet, "downloads": grant.downloads} for grant in grants.get(who.id, ())],
+            "campaigns": [dict(one) for one in campaigns.get(who.id, ())],
+        }
+        for who in page
+    ]
+
+
+def _event(event: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in event.items() if name not in {"id", "subscriber_pid"}}
+    return {**kept, "at": iso(event["at"])}
 
 
 def each(desk: Desk, state: State | None = None, topic: str | None = None) -> Iterator[dict[str, Any]]:
@@ -255,8 +296,9 @@ def each(desk: Desk, state: State | None = None, topic: str | None = None) -> It
 def export(desk: Desk) -> Iterator[dict[str, Any]]:
     """All subscribers with everything kept about each."""
     with desk.store.read() as tx:
-        for who in tx.audience.each():
-            yield {**_plain(who), **_all_about(tx, who)}
+        for page in tx.audience.pages():
+            for who, rest in zip(page, _all_about(tx, page, desk), strict=True):
+                yield {**_plain(who), **rest}
 
 
 def _plain(who: Subscriber) -> dict[str, Any]:
@@ -274,44 +316,54 @@ def _plain(who: Subscriber) -> dict[str, Any]:
 
 def suppress(text: str, desk: Desk, *, note: str = "") -> None:
     """Never mail this address again, by the owner's word; known to us or not."""
-    who = address.parse(text)
+    hmac = desk.hmac(address.parse(text))
     with desk.store.begin() as tx:
-        tx.audience.suppress(desk.hmac(who), Reason.OWNER, desk.now(), note)
+        tx.audience.hold(hmac)
+        tx.audience.suppress(hmac, Reason.OWNER, desk.now(), note)
 
 
-def unsuppress(text: str, desk: Desk, *, why: str) -> None:
+def unsuppress(text: str, desk: Desk, *, why: str) -> Reason | None:
     """Take back the owner's own word, with a reason. What the person decided, or a complaint, stays.
 
-    Raises: NothingToDo.
+    Out: why the address must not be mailed all the same, if so. Raises: NothingToDo when it was not the owner's word.
     """
-    who = address.parse(text)
+    hmac = desk.hmac(address.parse(text))
     with desk.store.begin() as tx:
-        hmac = desk.hmac(who)
+        known = tx.audience.by_hmac(hmac, held=True)
+        lifted = tx.audience.lift(hmac, {Reason.OWNER})
         reason = tx.audience.suppression(hmac)
-        if reason is not Reason.OWNER:
+        if not lifted:
             raise NothingToDo(
                 "This address is not suppressed." if reason is None else f"This address is suppressed: {reason}.",
                 "" if reason is None else "Only its owner can undo that, with a new signup.",
             )
-        tx.audience.lift(hmac)
-        known = tx.audience.by_hmac(hmac)
         if known is not None:
-            tx.audience.record([Evidence(known.pid, Kind.LIFT, desk.now(), method="command", note=why)])
+            evidence = Evidence(known.pid, Kind.LIFT, desk.now(), method="command", source="cli", note=why)
+            tx.audience.record([evidence])
+    return reason
 
 
 def erase(text: str, desk: Desk) -> None:
     """Erase a person: afterwards the address is nowhere in the database (promise 9).
 
     What stays: a keyed hash of the address, so that no import brings it back, and consent events without
-    any address. Raises: AddressRefused, NotFound.
+    any address. Raises: AddressRefused; NotFound; WorkLeft when the person is erased, and the file can only be
+    cleaned of the old pages once other programs let go of it (every tick tries).
     """
+    hmac = desk.hmac(address.parse(text))
     with desk.store.begin() as tx:
+        tx.audience.hold(hmac)
         who = find(text, desk, tx)
         now = desk.now()
-        tx.audience.record([Evidence(who.pid, Kind.ERASE, now, method="command")])
-        tx.audience.suppress(desk.hmac(address.parse(who.email)), Reason.ERASED, now)
+        tx.audience.record([Evidence(who.pid, Kind.ERASE, now, method="command", source="cli")])
+        tx.audience.suppress(who.hmac, Reason.ERASED, now)
         tx.audience.erase(who)
-    desk.store.scrub()
+        mark(tx, desk)
+    if not clean(desk, patience=_PATIENCE):
+        raise WorkLeft(
+            "The person is erased. The database's files still hold what was overwritten: another program reads them.",
+            "They are cleaned by the next `newsletter tick` after it lets go (`serve` does that by itself).",
+        )
 
 
 def stats(desk: Desk) -> dict[str, int]:

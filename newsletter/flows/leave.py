@@ -7,8 +7,8 @@ Touches the subscriber, the evidence and the suppression of the address the link
 from __future__ import annotations
 
 from newsletter.core import ids
+from newsletter.flows.consent import withdraw
 from newsletter.flows.desk import Desk
-from newsletter.flows.signup import withdraw
 
 
 def leave(token: str, desk: Desk, *, method: str) -> None:
@@ -19,6 +19,6 @@ def leave(token: str, desk: Desk, *, method: str) -> None:
     now = desk.now()
     with desk.store.begin() as tx:
         hmac = tx.audience.address_of_link(ids.digest(token))
-        subscriber = tx.audience.by_hmac(hmac) if hmac else None
+        subscriber = tx.audience.by_hmac(hmac, held=True) if hmac else None
         if subscriber is not None:
-            withdraw(tx, subscriber, desk, now, method=method)
+            withdraw(tx, subscriber, now, method=method, source="/unsubscribe")

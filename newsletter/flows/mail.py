@@ -1,23 +1,27 @@
 """Empty the mail queue: confirmations and workbooks, one at a time, each read anew before it goes.
 
 In: the desk. Out: how many went. Touches the queue and the transactional provider. Whoever left, was
-erased, or confirmed meanwhile gets nothing: state is read in the sending transaction.
+erased, or confirmed meanwhile gets nothing: state is read in the transaction that takes the mail. It is written
+after that, with no transaction open: nobody waits for a template.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 
 from newsletter.content import system
-from newsletter.core import address, ids
+from newsletter.core import ids
 from newsletter.core.consent import ENDED_BY_CONSENT, Mail, Signup, State, Subscriber
-from newsletter.core.delivery import Batch, Outcome, Recipient, Status
+from newsletter.core.delivery import Batch, BatchResult, Outcome, Recipient, Status
 from newsletter.core.email import Email
 from newsletter.core.queue import MAX_ATTEMPTS, MailState, QueuedMail, wait
 from newsletter.flows.deliver import deliver, settle
 from newsletter.flows.desk import Desk
 from newsletter.ports import Transaction
+
+log = logging.getLogger("newsletter.mail")
 
 CONFIRMATIONS = "confirmations"
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
@@ -25,11 +29,12 @@ _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 @dataclass(frozen=True)
 class _Ready:
-    """A mail whose reason still holds."""
+    """A mail whose reason still holds, and what it is written from."""
 
     mail: QueuedMail
     subscriber: Subscriber
-    email: Email
+    asked: Signup | None
+    grant_id: int | None
 
 
 def empty(desk: Desk, *, most: int = 1000) -> int:
@@ -43,8 +48,14 @@ def empty(desk: Desk, *, most: int = 1000) -> int:
             ready = _prepare(tx, mail, desk) if mail else None
         if mail is None:
             break
-        if ready is not None:
-            sent += _send(ready, desk)
+        if ready is None:
+            continue
+        result = _send(ready, owner, desk)
+        if result is None:
+            continue
+        sent += result.outcomes[0].status is Status.SUBMITTED
+        if result.halt:
+            break  # whatever it is, it would meet the next mail too
     return sent
 
 
@@ -53,7 +64,7 @@ def _prepare(tx: Transaction, mail: QueuedMail, desk: Desk) -> _Ready | None:
     now = desk.now()
     subscriber = tx.audience.by_id(mail.subscriber_id)
     asked = tx.audience.signup(mail.signup_id) if mail.signup_id is not None else None
-    if subscriber is None or _gone(tx, mail, subscriber, asked, desk):
+    if subscriber is None or _gone(tx, mail, subscriber, asked):
         tx.queue.settle(mail, MailState.DROPPED, now, note="its reason has gone")
         return None
     if mail.kind is Mail.CONFIRM:
@@ -62,15 +73,16 @@ def _prepare(tx: Transaction, mail: QueuedMail, desk: Desk) -> _Ready | None:
         day = tx.audience.hits(CONFIRMATIONS, now - _DAY) >= limits.confirmations_per_day
         if hour or day:
             later = now + timedelta(minutes=10)
-            tx.queue.settle(mail, MailState.WAITING, now, due_at=later, note="the cap on confirmations is reached")
+            tx.queue.put_off(mail, later, "the cap on confirmations is reached")
             return None
-        tx.audience.hit(CONFIRMATIONS, now)
-    return _Ready(mail, subscriber, _write(tx, mail, subscriber, asked, desk))
+    magnet = desk.publication.magnets.get(mail.magnet)
+    granted = mail.kind is not Mail.CONFIRM and magnet is not None and not magnet.url
+    return _Ready(mail, subscriber, asked, tx.audience.grant(subscriber.id, mail.magnet, now) if granted else None)
 
 
-def _gone(tx: Transaction, mail: QueuedMail, who: Subscriber, asked: Signup | None, desk: Desk) -> bool:
+def _gone(tx: Transaction, mail: QueuedMail, who: Subscriber, asked: Signup | None) -> bool:
     """Whether the mail's reason has gone since it was queued."""
-    reason = tx.audience.suppression(desk.hmac(address.parse(who.email)))
+    reason = tx.audience.suppression(who.hmac)
     if reason is not None and (reason not in ENDED_BY_CONSENT or mail.kind is not Mail.CONFIRM):
         return True
     if mail.kind is Mail.CONFIRM:
@@ -78,9 +90,9 @@ def _gone(tx: Transaction, mail: QueuedMail, who: Subscriber, asked: Signup | No
     return who.state is not State.ACTIVE
 
 
-def _write(tx: Transaction, mail: QueuedMail, who: Subscriber, asked: Signup | None, desk: Desk) -> Email:
+def _write(ready: _Ready, desk: Desk) -> Email:
     """The mail itself, with links made now."""
-    now = desk.now()
+    mail, who, asked, now = ready.mail, ready.subscriber, ready.asked, desk.now()
     new = [topic for topic in (asked.topics if asked else ()) if topic not in who.topics]
     confirm_url = desk.links.confirm(asked.id, asked.gen, now) if asked else ""
     lang = asked.lang if asked else who.lang
@@ -96,9 +108,8 @@ def _write(tx: Transaction, mail: QueuedMail, who: Subscriber, asked: Signup | N
             topics=topics,
             lang=lang,
         )
-    download_url = (
-        (magnet.url or desk.links.download(tx.audience.grant(who.id, mail.magnet, now), now)) if magnet else ""
-    )
+    granted = desk.links.download(ready.grant_id, now) if ready.grant_id is not None else ""
+    download_url = (magnet.url or granted) if magnet else ""
     leave_url = desk.links.unsubscribe(who.unsubscribe_token)
     if mail.kind is Mail.WORKBOOK:
         topics = [desk.publication.topic_name(topic) for topic in who.topics]
@@ -130,16 +141,24 @@ def _batch(mail: QueuedMail, who: Subscriber, desk: Desk) -> Batch:
     return Batch((Recipient(mail.key, who.email, {}, way_out),), at=desk.now(), tag=mail.kind)
 
 
-def _send(ready: _Ready, desk: Desk) -> int:
-    result = deliver(
-        desk.transactional,
-        ready.email,
-        _batch(ready.mail, ready.subscriber, desk),
-        key=ready.mail.key,
-        timeout=desk.pace.timeout,
-    )
-    _record(ready.mail, result.outcomes[0], desk, pause=result.retry_after)
-    return int(result.outcomes[0].status is Status.SUBMITTED)
+def _send(ready: _Ready, owner: str, desk: Desk) -> BatchResult | None:
+    """Write the mail and hand it over, no transaction open. None when it was not handed over."""
+    mail = ready.mail
+    try:
+        email = _write(ready, desk)
+    except Exception as problem:  # noqa: BLE001 -- whatever is wrong with this mail, the others go on
+        name = type(problem).__name__  # its message may hold an address
+        log.error("A %s mail could not be written: %s", mail.kind, name)  # noqa: TRY400
+        with desk.store.begin() as tx:
+            tx.queue.settle(mail, MailState.FAILED, desk.now(), note=f"it could not be written: {name}")
+        return None
+    timeout = min(desk.pace.timeout, desk.pace.lease.total_seconds() / 2)
+    with desk.store.read() as tx:  # the last byte must have left before anybody else may ask what became of it
+        if not tx.queue.holds(mail, owner, desk.now() + timedelta(seconds=timeout)):
+            return None
+    result = deliver(desk.transactional, email, _batch(mail, ready.subscriber, desk), key=mail.key, timeout=timeout)
+    _record(mail, result.outcomes[0], desk, pause=result.retry_after)
+    return result
 
 
 def _record(mail: QueuedMail, outcome: Outcome, desk: Desk, *, pause: float | None = None) -> None:
@@ -152,24 +171,41 @@ def _record(mail: QueuedMail, outcome: Outcome, desk: Desk, *, pause: float | No
         Status.UNKNOWN: MailState.UNCERTAIN,
     }[outcome.status]
     later = now + (timedelta(seconds=pause) if pause else wait(mail.attempt))
+    due_at = {MailState.WAITING: later, MailState.UNCERTAIN: now + _settle_time(desk)}
     with desk.store.begin() as tx:
-        tx.queue.settle(
+        written = tx.queue.settle(
             mail,
             state,
             now,
-            due_at=later if state is MailState.WAITING else None,
+            due_at=due_at.get(state),
             provider=desk.transactional.name,
             message_id=outcome.message_id,
             note=f"{outcome.code} {outcome.detail}".strip(),
         )
+        if written and mail.kind is Mail.CONFIRM and state is MailState.SUBMITTED:
+            tx.audience.hit(CONFIRMATIONS, now)
+
+
+def _settle_time(desk: Desk) -> timedelta:
+    """How long before "not found" at the provider means that it was not sent."""
+    own = desk.transactional.capabilities.settle_seconds
+    return timedelta(seconds=own if desk.pace.settle is None else desk.pace.settle)
 
 
 def _ask_again(desk: Desk) -> None:
-    """Mails whose sender vanished: the provider is asked; what it cannot tell stays uncertain."""
+    """Mails whose sender vanished, or whose answer was lost: the provider is asked, later and later.
+
+    Not before its settle time is over; and what it cannot tell stays uncertain (promise 3).
+    """
+    now = desk.now()
     with desk.store.read() as tx:
-        lapsed = [(mail, tx.audience.by_id(mail.subscriber_id)) for mail in tx.queue.lapsed(desk.now())]
+        lapsed = [(mail, tx.audience.by_id(mail.subscriber_id)) for mail in tx.queue.lapsed(now, _settle_time(desk))]
     for mail, who in lapsed:
         if who is None:
             continue
         outcome = settle(desk.transactional, _batch(mail, who, desk), key=mail.key)[0]
-        _record(mail, outcome, desk)
+        if outcome.status is Status.UNKNOWN:
+            with desk.store.begin() as tx:
+                tx.queue.asked_in_vain(mail, now + wait(mail.asked + 1))
+        else:
+            _record(mail, outcome, desk)

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime, time
+from datetime import datetime
 from urllib.parse import urlsplit
 
+from newsletter.content import variants
+from newsletter.content.issue import Issue
 from newsletter.core.campaign import CampaignState, Plan, growth_allowed, topics_of
+from newsletter.core.delivery import on_this_machine
 from newsletter.core.pace import Pace
 from newsletter.core.publication import Publication
-from newsletter.core.schedule import instant, iso
+from newsletter.core.schedule import due, iso
 from newsletter.errors import ConfigurationError, NotApproved, NothingToDo
 from newsletter.flows.desk import Desk
 from newsletter.flows.publish import Proof, proof
-
-_LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
 
 
 def plan(name: str, desk: Desk, *, again: str = "") -> tuple[Plan, Proof]:
@@ -61,13 +62,14 @@ def plan(name: str, desk: Desk, *, again: str = "") -> tuple[Plan, Proof]:
         issue=issue.key,
         subject=ready.issue.subject,
         segments=issue.audience,
+        topics=definitions(issue, publication),
         audience=audience,
         excluded=heads,
         provider=desk.provider.name,
         calls=math.ceil(audience / size),
         batch_size=size,
-        seconds=round(audience / rate, 1) if (rate := rate_of(desk)) else 0.0,
-        send_at=iso(due(ready, publication)),
+        seconds=round(audience / rate, 1) if (rate := rate_of(desk)) else None,
+        send_at=iso(due(issue.date, issue.send_at, publication.send_at, publication.timezone)),
         timezone=publication.timezone,
         content_sha256=ready.sha256,
         made_at=iso(desk.now()) or "",
@@ -77,25 +79,24 @@ def plan(name: str, desk: Desk, *, again: str = "") -> tuple[Plan, Proof]:
     return made, ready
 
 
-def due(ready: Proof, publication: Publication) -> datetime | None:
-    """When the issue wants to go, in UTC; None when it names no day."""
-    at = ready.issue.send_at
-    if isinstance(at, datetime):
-        return instant(at.date(), at.time(), publication.timezone) if at.tzinfo is None else at.astimezone(UTC)
-    if ready.issue.date is None:
-        return None
-    return instant(ready.issue.date, at or publication.send_at or time(0), publication.timezone)
+def definitions(issue: Issue, publication: Publication) -> Mapping[str, tuple[str, ...]]:
+    """What the segments mean that an issue is for, and those that its blocks name: their topics, by name."""
+    return {name: topics_of((name,), publication.segments) for name in (*issue.audience, *variants.names(issue))}
 
 
-def able(desk: Desk) -> None:
-    """Refuse what cannot rightly be sent from this set-up. Raises: ConfigurationError."""
+def able(desk: Desk, base_url: str = "") -> None:
+    """Refuse what cannot rightly be sent from this set-up. Raises: ConfigurationError.
+
+    In: `base_url`, the one a campaign was frozen with, when there is one. A provider that leads nowhere but
+    to this machine (`Capabilities.network` False) may carry links to it.
+    """
     if not desk.publication.footer.address.strip():
         raise ConfigurationError(
             "There is no postal address, and the law asks for one in every letter.",
             "Set footer: address: in newsletter.yml.",
         )
-    host = urlsplit(desk.links.base_url).hostname or ""
-    if desk.provider.capabilities.network and host in _LOOPBACK:
+    host = urlsplit(base_url or desk.links.base_url).hostname or ""
+    if desk.provider.capabilities.network and on_this_machine(host):
         raise ConfigurationError(
             f"Letters sent by {desk.provider.name} would carry links to {host}, which no reader can open.",
             "Set NEWSLETTER_BASE_URL to the public address of the web side (https://...).",
@@ -136,8 +137,8 @@ def agreed(desk: Desk) -> None:
 def approved(approval: Mapping[str, object], now_made: Plan, desk: Desk) -> None:
     """Compare an approved plan with the one made now.
 
-    Raises: NothingToDo when it is too early; NotApproved when content, segment or provider changed, when
-    the audience grew beyond `max_growth`, or when it is too late. Leavers never block.
+    Raises: NothingToDo when it is too early; NotApproved when content, provider, a segment or what it means
+    changed, when the audience grew beyond `max_growth`, or when it is too late. Leavers never block.
     """
     planned = approval.get("audience")
     if not isinstance(planned, int) or approval.get("hash") is None:
@@ -148,6 +149,7 @@ def approved(approval: Mapping[str, object], now_made: Plan, desk: Desk) -> None
         ("provider", "The provider has changed since the plan was made."),
         ("send_at", "The time to send has changed since the plan was made."),
         ("segments", "The segments have changed since the plan was made."),
+        ("topics", "What a segment means (newsletter.yml) has changed since the plan was made."),
     ):
         if approval.get(name) != now_made.as_json()[name]:
             raise NotApproved(what, f"Make a new plan and have it approved: newsletter plan {now_made.issue}")

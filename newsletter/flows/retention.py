@@ -1,18 +1,22 @@
-"""Forget in time: the days that `/privacy` promises.
+"""Forget in time: the days that `/privacy` promises; and leave no trace of whoever was erased.
 
-In: the desk. Out: how many rows went. Touches subscribers only. An address that was entered and never
-confirmed goes without a trace; of one that left, the suppression stays (a keyed hash), so that no import
-brings it back.
+In: the desk. Out: how many rows went. Touches subscribers, what hangs on them, and the database's file. An
+address that was entered and never confirmed goes without a trace; of one that left, the suppression stays (a
+keyed hash), so that no import brings it back.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 
+from newsletter.core import ids
 from newsletter.core.consent import State
+from newsletter.core.links import LIFETIME, Purpose
 from newsletter.flows.desk import Desk
+from newsletter.ports import Transaction
 
 _AT_ONCE = 500
+_SCRUB_DUE = "scrub_due"
 
 
 def forget(desk: Desk) -> int:
@@ -23,16 +27,40 @@ def forget(desk: Desk) -> int:
 
 
 def _forget(desk: Desk, state: State, after: timedelta) -> int:
-    before, gone = desk.now() - after, 0
+    now = desk.now()
+    # A link that went out a moment ago must find its row, however long that stands there.
+    times = (now - after, now - LIFETIME[Purpose.CONFIRM])
     with desk.store.read() as tx:
-        due = bool(tx.audience.stale(state, before, 1))
+        due, gone = bool(tx.audience.stale(state, *times, 1)), 0
     while due:
         with desk.store.begin() as tx:
-            rows = tx.audience.stale(state, before, _AT_ONCE)
+            rows = tx.audience.stale(state, *times, _AT_ONCE)
             for who in rows:
-                tx.audience.erase(who)
+                if state is State.PENDING:
+                    tx.audience.erase_traces(who)
+                else:
+                    tx.audience.erase(who)
+            if rows:
+                mark(tx, desk)
         gone += len(rows)
         due = len(rows) == _AT_ONCE
-    if gone:
-        desk.store.scrub()
     return gone
+
+
+def mark(tx: Transaction, desk: Desk) -> None:
+    """Note, in the transaction that erases, that the database's file must be cleaned after it."""
+    tx.facts.set(_SCRUB_DUE, ids.pid(desk.entropy))  # of its own, so that an earlier cleaning does not settle it
+
+
+def clean(desk: Desk, *, patience: float) -> bool:
+    """Clean the file when that is due. False: another program reads it for `patience` seconds; try again."""
+    with desk.store.read() as tx:
+        due = tx.facts.get(_SCRUB_DUE)
+    if due is None:
+        return True
+    if not desk.store.scrub(patience=patience):
+        return False
+    with desk.store.begin() as tx:
+        if tx.facts.get(_SCRUB_DUE) == due:
+            tx.facts.set(_SCRUB_DUE, None)
+    return True

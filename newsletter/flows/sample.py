@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from pathlib import Path
 
-from newsletter.content import archive, check, library, render
+from newsletter.content import archive, check, images, library, render
 from newsletter.content.issue import Issue
 from newsletter.core import mime
 from newsletter.core.delivery import Recipient
 from newsletter.core.email import UNSUBSCRIBE_URL, fill
 from newsletter.core.publication import Publication
-from newsletter.core.schedule import instant
+from newsletter.core.schedule import due
 from newsletter.errors import NotFound
 from newsletter.flows.publish import refuse
+
+NO_SEGMENT = "there is no segment"
+"""A draft may name a segment that newsletter.yml does not have yet: it is shown, and cannot be sent."""
 
 ADDRESS = "sample.reader@example.org"
 NAME = "Sam"
@@ -33,7 +36,8 @@ def sample(
     if segment not in known:
         raise NotFound(f'There is no segment "{segment}".', f"There are: {', '.join(sorted(known))}.")
     issue = library.load(library.find(name, root), publication, root)
-    refuse(check.check(issue, publication, root))
+    found = check.check(issue, publication, root)
+    refuse(tuple(problem for problem in found if not (issue.draft and problem.message.startswith(NO_SEGMENT))))
     email = render.render(issue, publication, root=root, base_url=base_url, segment=segment)
     reader = Recipient("sample", ADDRESS, {"first_name": NAME}, f"{base_url}/unsubscribe/{_WAY_OUT}")
     values = {**reader.values, UNSUBSCRIBE_URL: reader.unsubscribe_url}
@@ -41,18 +45,18 @@ def sample(
     message = mime.compile(email).message(
         reader, at=_dated(issue, publication), message_id=mime.message_id(f"sample-{issue.slug}", domain)
     )
+    html = fill(email.html, values)
+    page = archive.archive(issue, publication, root=root, base_url=base_url)
+    hosted = images.used(html + page, root) if publication.images.base_url else ()
     return {
-        "email.html": fill(email.html, values).encode(),
+        "email.html": html.encode(),
         "email.txt": fill(email.text, values).encode(),
         "message.eml": message,
-        "archive.html": archive.archive(issue, publication, root=root, base_url=base_url).encode(),
+        "archive.html": page.encode(),
+        **{f"images/{name}": content for name, content in hosted},  # to be copied to where images.base_url leads
     }
 
 
 def _dated(issue: Issue, publication: Publication) -> datetime:
-    if isinstance(issue.send_at, datetime):
-        at = issue.send_at
-        return at.astimezone(UTC) if at.tzinfo else instant(at.date(), at.time(), publication.timezone)
-    if issue.date is None:
-        return datetime(2000, 1, 1, tzinfo=UTC)
-    return instant(issue.date, issue.send_at or publication.send_at or time(12), publication.timezone)
+    found = due(issue.date, issue.send_at, publication.send_at, publication.timezone)
+    return found or datetime(2000, 1, 1, tzinfo=UTC)

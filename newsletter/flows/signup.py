@@ -7,11 +7,10 @@ form alone, and all that differs happens in the mail (promise 6).
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from newsletter.content.words import spoken, words
+from newsletter.content.words import spoken
 from newsletter.core import address, ids
 from newsletter.core.address import Address
 from newsletter.core.consent import (
@@ -20,8 +19,6 @@ from newsletter.core.consent import (
     Evidence,
     Kind,
     Mail,
-    Newcomer,
-    Reason,
     Signup,
     State,
     Step,
@@ -30,6 +27,7 @@ from newsletter.core.consent import (
 )
 from newsletter.core.links import Purpose
 from newsletter.errors import LinkExpired, LinkRefused, NotFound
+from newsletter.flows.consent import newcomer, withdraw, wording
 from newsletter.flows.desk import Desk
 from newsletter.ports import Transaction
 
@@ -47,6 +45,7 @@ class Request:
     magnet: str = ""
     letter: bool = False
     lang: str = ""
+    source: str = ""  # the path of the page, without anything personal
 
 
 @dataclass(frozen=True)
@@ -68,20 +67,6 @@ class Confirmed:
     lang: str
 
 
-def wording(form_key: str, desk: Desk, lang: str) -> str:
-    """The very text a visitor agrees to with this form: promise, box, sender, how to stop."""
-    form = desk.publication.form(form_key)
-    say = words(lang, desk.root)
-    topics = ", ".join(desk.publication.topic_name(topic) for topic in form.topics)
-    lines = [
-        form.wording or say["signup.wording"].format(name=desk.publication.name),
-        say["signup.box"].format(topics=topics, name=desk.publication.name),
-        say["signup.stop"],
-        f"{desk.publication.name}, {desk.publication.footer.address}",
-    ]
-    return "\n".join(line for line in lines if line)
-
-
 def signup(asked: Request, desk: Desk) -> None:
     """Take a signup: one transaction holds the subscriber, the evidence and the mail that waits.
 
@@ -97,20 +82,18 @@ def signup(asked: Request, desk: Desk) -> None:
     if magnet and magnet not in desk.publication.magnets:
         raise NotFound("There is no such free resource.", "See the list of free resources.")
     lang = asked.lang if spoken(asked.lang, desk.root) else desk.publication.language
-    text = wording(form_key, desk, lang)
+    agreed = wording(form_key, desk, lang, magnet)
     topics = form.topics if asked.letter or not magnet else ()
     now = desk.now()
     with desk.store.begin() as tx:
+        tx.audience.keep_wording(agreed.sha256, agreed.text, lang, now)
         subscriber, known = _find_or_add(tx, who, lang, desk, now)
-        if subscriber is None:
-            return
         taken = step(known, Change.SIGNUP)
-        if taken.record is None:
+        if subscriber is None or taken.record is None:
+            _as_much_work(tx, desk, now)
             return
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        tx.audience.keep_wording(digest, text, lang, now)
         signup_id = tx.audience.add_signup(
-            subscriber, form=form_key, magnet=magnet, topics=topics, lang=lang, wording=digest, now=now
+            subscriber, form=form_key, magnet=magnet, topics=topics, lang=lang, wording=agreed.sha256, now=now
         )
         tx.audience.record(
             [
@@ -120,9 +103,10 @@ def signup(asked: Request, desk: Desk) -> None:
                     now,
                     method="form",
                     form=form_key,
-                    wording=digest,
+                    wording=agreed.sha256,
                     topics=topics,
                     magnet=magnet,
+                    source=asked.source,
                 )
             ]
         )
@@ -134,29 +118,28 @@ def _find_or_add(
 ) -> tuple[Subscriber | None, State | None]:
     """The subscriber of an address, made when there is none; None when it must not be written to."""
     hmac = desk.hmac(who)
+    subscriber = tx.audience.by_hmac(hmac, held=True)
     reason = tx.audience.suppression(hmac)
     if reason is not None and reason not in ENDED_BY_CONSENT:
         return None, None
-    subscriber = tx.audience.by_hmac(hmac)
     if subscriber is not None:
         return subscriber, subscriber.state
     tx.audience.add([newcomer(who, State.PENDING, lang, desk)], now)
     return tx.audience.by_hmac(hmac), None
 
 
-def newcomer(who: Address, state: State, lang: str, desk: Desk, first_name: str = "", last_name: str = "") -> Newcomer:
-    """A subscriber about to be added, with ids and credential of their own."""
-    return Newcomer(
-        email=who.typed,
-        key=who.key,
-        hmac=desk.hmac(who),
-        pid=ids.pid(desk.entropy),
-        unsubscribe_token=ids.credential(desk.entropy),
-        state=state,
-        lang=lang,
-        first_name=first_name,
-        last_name=last_name,
-    )
+_DECOYS = 5
+
+
+def _as_much_work(tx: Transaction, desk: Desk, now: datetime) -> None:
+    """Write about as much for an address we refuse as for one we take: the time of the answer tells nothing either.
+
+    The rows count nothing, hold nothing of the address, and are forgotten with the counters.
+    """
+    for _ in range(_DECOYS):
+        key = f"nothing:{ids.pid(desk.entropy)}"
+        tx.audience.hits(key, now)
+        tx.audience.hit(key, now)
 
 
 def _mail(
@@ -190,11 +173,11 @@ def confirm(token: str, desk: Desk) -> Confirmed:
     """
     now = desk.now()
     with desk.store.begin() as tx:
-        asked, subscriber = _read(tx, token, desk)
+        asked, subscriber = _read(tx, token, desk, held=True)
         taken = step(subscriber.state, Change.CONFIRM)
         grant_id = tx.audience.grant(subscriber.id, asked.magnet, now) if asked.magnet else None
         if asked.confirmed_at is None:
-            _lift(tx, subscriber, desk)
+            tx.audience.lift(subscriber.hmac, ENDED_BY_CONSENT)
             tx.audience.move(subscriber.id, taken.state, now)
             tx.audience.give_topics(subscriber.id, asked.topics)
             tx.audience.confirm_signup(asked.id, now)
@@ -208,6 +191,7 @@ def confirm(token: str, desk: Desk) -> Confirmed:
                         form=asked.form,
                         topics=asked.topics,
                         magnet=asked.magnet,
+                        source="/confirm",
                     )
                 ]
             )
@@ -225,53 +209,42 @@ def confirm(token: str, desk: Desk) -> Confirmed:
     return Confirmed(asked.magnet, asked.topics, url, asked.lang)
 
 
-def refuse(token: str, desk: Desk) -> None:
+def refuse(token: str, desk: Desk) -> str:
     """Take a "That was not me": a pending address becomes unsubscribed, and no further confirm mail goes.
 
-    Whoever is a subscriber already stays one: a stranger's use of the form changes nothing for them.
-    Raises: LinkRefused, LinkExpired.
+    Whoever is a subscriber already stays one: a stranger's use of the form changes nothing for them. Said again,
+    or after leaving, it changes nothing.
+    Out: the language it was asked in. Raises: LinkRefused; LinkExpired for a link that is too old.
     """
     now = desk.now()
     with desk.store.begin() as tx:
-        _, subscriber = _read(tx, token, desk)
-        if subscriber.state is State.PENDING:
-            withdraw(tx, subscriber, desk, now, method="page", form="not me")
+        asked, subscriber = _behind(tx, token, desk, held=True)
+        if subscriber.state is State.PENDING and subscriber.gen == asked.gen:
+            withdraw(tx, subscriber, now, method="page", form="not me", source="/confirm")
+    return asked.lang
 
 
-def withdraw(
-    tx: Transaction, subscriber: Subscriber, desk: Desk, now: datetime, *, method: str, form: str = ""
-) -> None:
-    """Leave: the state, the evidence and the suppression, in the caller's transaction. Again is no event."""
-    taken = step(subscriber.state, Change.UNSUBSCRIBE)
-    if taken.record is None:
-        return
-    tx.audience.move(subscriber.id, taken.state, now, ends_links=taken.ends_links)
-    tx.audience.drop_topics(subscriber.id)
-    tx.audience.suppress(desk.hmac(address.parse(subscriber.email)), Reason.UNSUBSCRIBED, now)
-    tx.audience.record(
-        [Evidence(subscriber.pid, taken.record, now, method=method, form=form, topics=subscriber.topics)]
-    )
-
-
-def _lift(tx: Transaction, subscriber: Subscriber, desk: Desk) -> None:
-    hmac = desk.hmac(address.parse(subscriber.email))
-    if tx.audience.suppression(hmac) in ENDED_BY_CONSENT:
-        tx.audience.lift(hmac)
-
-
-def _read(tx: Transaction, token: str, desk: Desk) -> tuple[Signup, Subscriber]:
+def _read(tx: Transaction, token: str, desk: Desk, *, held: bool = False) -> tuple[Signup, Subscriber]:
     """The signup and subscriber behind a confirm link that still holds."""
-    payload = desk.links.read(Purpose.CONFIRM, token, desk.now())
-    signup_id, gen = (*payload, -1, -1)[:2]
-    asked = tx.audience.signup(signup_id)
-    subscriber = tx.audience.by_id(asked.subscriber_id) if asked else None
-    if asked is None or subscriber is None or asked.gen != gen:
-        raise LinkRefused("This link no longer works.", "You can ask for a new one with the form.")
-    if subscriber.gen != gen:
+    asked, subscriber = _behind(tx, token, desk, held=held)
+    if subscriber.gen != asked.gen:
         raise LinkExpired(
             "This link was made before you left us, so it no longer works.", "Ask anew with the form if you like."
         )
-    reason = tx.audience.suppression(desk.hmac(address.parse(subscriber.email)))
+    reason = tx.audience.suppression(subscriber.hmac)
     if reason is not None and reason not in ENDED_BY_CONSENT:
         raise LinkRefused("This link no longer works.", "Write to us if you would like to hear from us again.")
+    return asked, subscriber
+
+
+def _behind(tx: Transaction, token: str, desk: Desk, *, held: bool) -> tuple[Signup, Subscriber]:
+    """The signup and subscriber behind a confirm link of ours, whatever happened since; `held` to act on them."""
+    payload = desk.links.read(Purpose.CONFIRM, token, desk.now())
+    signup_id, gen = (*payload, -1, -1)[:2]
+    asked = tx.audience.signup(signup_id)
+    subscriber = tx.audience.by_id(asked.subscriber_id, held=held) if asked else None
+    if held:
+        asked = tx.audience.signup(signup_id)  # as it stands now that nobody else can change it
+    if asked is None or subscriber is None or asked.gen != gen:
+        raise LinkRefused("This link no longer works.", "You can ask for a new one with the form.")
     return asked, subscriber

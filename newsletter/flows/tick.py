@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from newsletter.flows import mail, retention
 from newsletter.flows.desk import Desk
 
 _LONGEST_LIMIT = timedelta(days=8)
+_BRIEF = 0.05  # seconds: whoever writes waits meanwhile, and the next pass tries again
+_DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,26 @@ class Pass:
 def tick(desk: Desk) -> Pass:
     """Send the mail that waits; forget what is kept no longer, and what no limit counts any more."""
     sent = mail.empty(desk)
-    forgotten = retention.forget(desk)
+    forgotten = _every(_DAY, "retention_at", retention.forget, desk)
+    _every(_HOUR, "hits_at", _forget_hits, desk)
+    retention.clean(desk, patience=_BRIEF)
+    return Pass(mails=sent, forgotten=forgotten)
+
+
+def _every(span: timedelta, name: str, work: Callable[[Desk], int], desk: Desk) -> int:
+    """Do it when it was not done for so long, by anybody; `name` is the fact that tells when."""
+    now = desk.now()
+    with desk.store.read() as tx:
+        last = tx.facts.get(name)
+    if last is not None and timedelta(0) <= now - datetime.fromisoformat(last) < span:
+        return 0
+    done = work(desk)
+    with desk.store.begin() as tx:
+        tx.facts.set(name, now.isoformat())
+    return done
+
+
+def _forget_hits(desk: Desk) -> int:
     with desk.store.begin() as tx:
         tx.audience.forget_hits(desk.now() - _LONGEST_LIMIT)
-    return Pass(mails=sent, forgotten=forgotten)
+    return 0

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from newsletter.core import address
-from newsletter.core.consent import Reason, State
-from newsletter.errors import AddressRefused, NotFound, NothingToDo, SettingsError
+from newsletter.core.campaign import Draft, Variant
+from newsletter.core.consent import Newcomer, Reason, State
+from newsletter.core.delivery import Outcome, Status
+from newsletter.errors import AddressRefused, FileRefused, NotFound, NothingToDo
 from newsletter.flows import audience
 from newsletter.flows.desk import Desk
 from newsletter.flows.leave import leave
@@ -70,7 +73,7 @@ def test_what_cannot_be_read_is_named_by_line_and_never_by_address(desk: Desk, t
     assert not any("@x.test" in note or "not an address" in note for note in report.notes)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
 def test_files_come_as_spreadsheets_write_them(desk: Desk, tmp_path: Path, encoding: str) -> None:
     report = audience.import_(
         csv(tmp_path, 'Email Address\tFirst Name\r\n"Ann@X.test"\tZoë\r\n', encoding),
@@ -90,10 +93,29 @@ def test_a_dry_run_changes_nothing(desk: Desk, tmp_path: Path) -> None:
 
 
 def test_a_file_without_addresses_says_what_it_has(desk: Desk, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="mail, name"):
+    with pytest.raises(FileRefused, match="mail, name"):
         audience.import_(csv(tmp_path, "mail,name\na@x.test,Ann\n"), desk, names={})
-    with pytest.raises(SettingsError, match="cannot be read"):
+    with pytest.raises(FileRefused, match="cannot be read"):
         audience.import_(tmp_path / "none.csv", desk, names={})
+
+
+def test_a_quotation_mark_that_is_never_closed_is_named(desk: Desk, tmp_path: Path) -> None:
+    text = "email,first_name\nann@x.test,Ann\n" + 'ben@x.test,"' + "x" * 200_000
+    with pytest.raises(FileRefused, match="from line"):
+        audience.import_(csv(tmp_path, text), desk, names={}, why="asked")
+
+
+def test_a_large_file_is_decoded_by_all_of_it(desk: Desk, tmp_path: Path) -> None:
+    rows = "".join(f"r{n}@x.test,Ann\n" for n in range(80_000))
+    report = audience.import_(
+        csv(tmp_path, "email,first_name\n" + rows + "zoe@x.test,Zoë\n", "cp1252"), desk, names={}, dry_run=True
+    )
+    assert report.pending == 80_001
+    audience.import_(
+        csv(tmp_path, "email,first_name,lang\nzoe@x.test,Zoë," + "x" * 80 + "\n", "cp1252"), desk, names={}, why="y"
+    )
+    found = audience.show("zoe@x.test", desk)
+    assert (found["first_name"], found["lang"]) == ("Zoë", "en")
 
 
 def test_names_are_one_line(desk: Desk, tmp_path: Path) -> None:
@@ -133,3 +155,69 @@ def test_the_owner_takes_back_only_their_own_word(desk: Desk) -> None:
         audience.show("nobody@x.test", desk)
     with pytest.raises(NotFound):
         audience.erase("nobody@x.test", desk)
+
+
+@pytest.mark.parametrize("leaves", [Reason.UNSUBSCRIBED, Reason.ERASED])
+def test_promise_8_taking_back_the_owners_word_brings_nobody_back(desk: Desk, tmp_path: Path, leaves: Reason) -> None:
+    audience.add("ann@x.test", desk, why="asked")
+    with desk.store.read() as tx:
+        ann = tx.audience.by_hmac(desk.hmac(address.parse("ann@x.test")))
+    assert ann is not None
+    if leaves is Reason.ERASED:
+        audience.erase("ann@x.test", desk)
+    else:
+        leave(ann.unsubscribe_token, desk, method="page")
+    audience.suppress("ann@x.test", desk)
+    assert audience.show("ann@x.test", desk)["suppressed"] is Reason.OWNER
+    assert audience.unsuppress("ann@x.test", desk, why="a mistake") is leaves
+    report = audience.import_(csv(tmp_path, "email\nann@x.test\n"), desk, names={}, why="asked")
+    assert (report.suppressed, report.active) == (1, 0)
+
+
+def test_the_export_tells_what_became_of_each_letter(desk: Desk) -> None:
+    for name in ("ann", "ben", "cid"):
+        audience.add(f"{name}@x.test", desk, why="asked")
+    audience.suppress("cid@x.test", desk)
+    drafts = [
+        Draft(key, key, "s", ("all",), ("letter",), key, key, "fake", 1, None, {}, "p", (Variant("all", "{}"),))
+        for key in ("first", "second")
+    ]
+    with desk.store.begin() as tx:
+        first, _ = (tx.campaigns.freeze(draft, desk.now()) for draft in drafts)
+        claim = tx.campaigns.claim(first.id, "me", desk.now(), lease=desk.pace.lease, way_out=str)
+        assert claim is not None
+        tx.campaigns.record(claim, [Outcome(claim.recipients[0].key, Status.SUBMITTED)])
+    told = {row["email"]: row["campaigns"] for row in audience.export(desk)}
+    waits = {"campaign": "second", "state": "pending", "reason": None}
+    assert told == {
+        "ann@x.test": [{"campaign": "first", "state": "submitted", "reason": None}, waits],
+        "ben@x.test": [{"campaign": "first", "state": "pending", "reason": None}, waits],
+        "cid@x.test": [],
+    }
+    assert audience.show("ann@x.test", desk)["campaigns"] == told["ann@x.test"]
+
+
+def test_an_export_asks_for_many_at_once(desk: Desk) -> None:
+    """As many questions for two hundred readers as for two."""
+
+    def questions() -> int:
+        asked: list[str] = []
+        note = lambda *given: asked.append(given[2])  # noqa: E731
+        event.listen(desk.store._read, "before_cursor_execute", note)  # type: ignore[attr-defined]
+        rows = list(audience.export(desk))
+        event.remove(desk.store._read, "before_cursor_execute", note)  # type: ignore[attr-defined]
+        assert len(rows) in {2, 202}
+        return len(asked)
+
+    for name in ("ann", "ben"):
+        audience.add(f"{name}@x.test", desk, why="asked")
+    few = questions()
+    with desk.store.begin() as tx:
+        tx.audience.add(
+            [
+                Newcomer(f"r{n}@x.test", f"r{n}@x.test", f"h{n}", f"p{n}", f"t{n}", State.ACTIVE, "en")
+                for n in range(200)
+            ],
+            desk.now(),
+        )
+    assert questions() == few

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from newsletter.core import address
-from newsletter.core.campaign import Draft
+from newsletter.core.campaign import Draft, Variant
 from newsletter.core.consent import Reason, State
 from newsletter.core.email import fill
 from newsletter.core.links import Links
@@ -167,6 +167,32 @@ class Consent(RuleBasedStateMachine):
             self.wants.add(person)
 
     @rule(person=who)
+    def import_unattested(self, person: str) -> None:
+        """Whoever comes without any word about consent wants nothing: pending, until the mailbox answers."""
+        file = self.folder / "people.csv"
+        file.write_text(f"email\n{person}\n", "utf-8")
+        report = audience.import_(file, self.desk, names={})
+        if report.pending:
+            assert self._known(person) is State.PENDING
+
+    @rule(person=who)
+    def the_owner_takes_it_back(self, person: str) -> None:
+        """Nobody who left by their own word comes back by it; a complaint stays."""
+        try:
+            still = audience.unsuppress(person, self.desk, why="a mistake")
+        except NothingToDo:
+            return
+        if still is not Reason.COMPLAINED:
+            self.never.discard(person)
+        if still is None and self._known(person) is State.ACTIVE and self._has_letter(person):
+            self.wants.add(person)
+
+    def _has_letter(self, person: str) -> bool:
+        with self.store.read() as tx:
+            found = tx.audience.by_hmac(self.desk.hmac(address.parse(person)))
+        return found is not None and "letter" in found.topics
+
+    @rule(person=who)
     def add_attested(self, person: str) -> None:
         try:
             audience.add(person, self.desk, why="asked")
@@ -179,7 +205,9 @@ class Consent(RuleBasedStateMachine):
         if not hasattr(self, "store"):
             return
         key = f"k{next(self.numbers)}"
-        draft = Draft(key, key, "s", ("all",), ("letter",), "c", key, "fake", 500, None, {}, "p", {"all": "{}"})
+        draft = Draft(
+            key, key, "s", ("all",), ("letter",), "c", key, "fake", 500, None, {}, "p", (Variant("all", "{}"),)
+        )
         with self.store.begin() as tx:
             campaign = tx.campaigns.freeze(draft, self.clock())
             claim = tx.campaigns.claim(campaign.id, "me", self.clock(), lease=self.desk.pace.lease, way_out=str)

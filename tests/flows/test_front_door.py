@@ -9,6 +9,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from newsletter.core import address, mime
 from newsletter.core.consent import Reason, State, Subscriber
@@ -63,6 +64,46 @@ def asked(desk: Desk, provider: FakeProvider, *, letter: bool = True) -> str:
     signup(Request(ANN, letter=letter), desk)
     tick(desk)
     return token(mails(provider)[-1], "confirm")
+
+
+def test_an_erased_persons_links_do_nothing_for_whoever_comes_next(
+    desk: Desk, provider: FakeProvider, clock: Clock
+) -> None:
+    link = asked(desk, provider)
+    granted = token(confirm(link, desk).download_url or "", "download")
+    audience.erase(ANN, desk)
+    signup(Request("ben@x.test", letter=True), desk)
+    with desk.store.begin() as tx:
+        ben = tx.audience.by_hmac(desk.hmac(address.parse("ben@x.test")))
+        assert ben is not None
+        tx.audience.grant(ben.id, "workbook", clock())
+    for act, old in ((look, link), (confirm, link), (refuse, link), (offer, granted), (download, granted)):
+        with pytest.raises(LinkRefused):
+            act(old, desk)
+    found = who(desk, "ben@x.test")
+    assert found is not None
+    assert found.state is State.PENDING
+
+
+def test_promise_8_evidence_tells_where_it_came_from(desk: Desk, provider: FakeProvider, tmp_path: Path) -> None:
+    confirm(asked(desk, provider), desk)
+    leave(who(desk).unsubscribe_token, desk, method="one-click")  # type: ignore[union-attr]
+    audience.add("ben@x.test", desk, why="asked")
+    audience.add("cid@x.test", desk)
+    for name, people in (("people.csv", "dan"), ("ann@x.test.csv", "eve")):
+        (tmp_path / name).write_text(f"email\n{people}@x.test\n", "utf-8")
+        audience.import_(tmp_path / name, desk, names={}, why="asked" if people == "dan" else "")
+    told = {
+        row["email"]: [(event["kind"], event["method"], event["source"]) for event in row["consent"]]
+        for row in audience.export(desk)
+    }
+    assert told == {
+        ANN: [("request", "form", ""), ("confirm", "page", "/confirm"), ("withdraw", "one-click", "/unsubscribe")],
+        "ben@x.test": [("import", "command", "cli")],
+        "cid@x.test": [("request", "command", "cli")],  # nobody has attested anything
+        "dan@x.test": [("import", "import", "people.csv")],
+        "eve@x.test": [("request", "import", "a file")],
+    }
 
 
 def test_from_the_form_to_the_workbook(desk: Desk, provider: FakeProvider, root: Path) -> None:
@@ -202,6 +243,28 @@ def test_whoever_complained_gets_no_mail_whatever_is_typed(desk: Desk, provider:
     tick(desk)
     assert provider.calls == []
     assert who(desk) is None
+
+
+def test_promise_6_refusing_is_as_much_work_as_taking(sqlite_store: SqlStore, make_desk: Make) -> None:
+    """The time of an answer tells as much as its words would. Counted here, as a clock would make a test that fails."""
+    desk, asked = make_desk(sqlite_store), []
+    audience.suppress("never@x.test", desk)
+    signup(Request("first@x.test", letter=True), desk)
+
+    def work(email: str) -> tuple[int, int]:
+        asked.clear()
+        with sqlite_store.begin() as tx:
+            before = tx.audience._sql.exec_driver_sql("SELECT total_changes()").scalar_one()
+        signup(Request(email, letter=True), desk)
+        with sqlite_store.begin() as tx:
+            after = tx.audience._sql.exec_driver_sql("SELECT total_changes()").scalar_one()
+        return len(asked), after - before
+
+    note = lambda *given: asked.append(given[2])  # noqa: E731
+    event.listen(sqlite_store._write, "before_cursor_execute", note)
+    (statements, rows), (refused_statements, refused_rows) = work("new@x.test"), work("never@x.test")
+    assert abs(statements - refused_statements) <= 3
+    assert abs(rows - refused_rows) <= 1
 
 
 def test_a_complaint_after_signing_up_ends_the_link(desk: Desk, provider: FakeProvider) -> None:

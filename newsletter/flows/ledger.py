@@ -1,0 +1,150 @@
+"""What a campaign's ledger says, and what an operator may do about it: status, resolve, pause, resume.
+
+In: an issue's name. Out: the campaign and its counts. Touches the campaign's rows; the provider is only asked
+what became of what it was given before, nothing is sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from newsletter.content import library
+from newsletter.core.campaign import Campaign, CampaignState, Counts
+from newsletter.core.delivery import Batch, Status, all_of
+from newsletter.errors import ContentError, NotFound, NothingToDo, WorkLeft
+from newsletter.flows.deliver import settle
+from newsletter.flows.desk import Desk
+
+
+def begun(name: str, desk: Desk) -> Campaign | None:
+    """The campaign of an issue that was begun; None when it was not.
+
+    The issue's own key decides. Where its file has gone or no longer reads, the name does.
+    Raises: NotFound, ContentError when there is neither an issue nor a campaign.
+    """
+    keys, trouble = _keys(name, desk)
+    with desk.store.read() as tx:
+        found = next((one for one in map(tx.campaigns.by_key, keys) if one), None)
+    if found is None and trouble is not None:
+        raise trouble
+    return found
+
+
+def _keys(name: str, desk: Desk) -> tuple[tuple[str, ...], NotFound | ContentError | None]:
+    """The keys a campaign of that name may have, and why no issue says which."""
+    try:
+        path = library.find(name, desk.root)
+    except NotFound as missing:
+        return (name, re.sub(r"^\d{4}-\d{2}-\d{2}-", "", Path(name).stem)), missing
+    try:
+        return (library.load(path, desk.publication, desk.root).key,), None
+    except (NotFound, ContentError) as unread:
+        return (library.slug(path),), unread
+
+
+def status(name: str, desk: Desk) -> tuple[Campaign, Counts, Mapping[str, int]]:
+    """A campaign, its counts, and why rows did not receive. Raises: NotFound."""
+    campaign = begun(name, desk)
+    if campaign is None:
+        raise NotFound(f"{name} has not been sent, nor begun.", f"To see what would happen: newsletter plan {name}")
+    with desk.store.read() as tx:
+        return campaign, tx.campaigns.counts(campaign.id, desk.now()), tx.campaigns.reasons(campaign.id)
+
+
+def ask_again(campaign: Campaign, desk: Desk) -> int:
+    """Ask the provider about every batch whose answer was lost; how many rows were settled.
+
+    Nothing is asked before the provider's settle time is over, as "not found" would mean nothing yet.
+    """
+    settled = 0
+    with desk.store.read() as tx:
+        open_ = tx.campaigns.uncertain(campaign.id)
+        asked_at = {claim.n: tx.campaigns.claimed_at(claim) for claim in open_}
+    for claim in open_:
+        since = asked_at[claim.n] or desk.now()
+        if desk.now() < since + _settle_time(desk):
+            continue
+        outcomes = settle(desk.provider, Batch(claim.recipients, at=since, tag=campaign.key), key=claim.key)
+        known = sum(outcome.status is not Status.UNKNOWN for outcome in outcomes)
+        if known:
+            with desk.store.begin() as tx:
+                tx.campaigns.record(claim, outcomes, splits=desk.provider.capabilities.splits)
+            settled += known
+    return settled
+
+
+@dataclass(frozen=True)
+class Settling:
+    """Uncertain rows that the provider may still tell of, and the moment from which it can for all of them."""
+
+    rows: int = 0
+    until: datetime | None = None
+
+
+def settling(campaign: Campaign, desk: Desk) -> Settling:
+    """Which of the uncertain rows wait for the provider's settle time; the others are an operator's."""
+    if desk.provider.capabilities.reconcile == "no":
+        return Settling()
+    with desk.store.read() as tx:
+        since = [(claim, tx.campaigns.claimed_at(claim)) for claim in tx.campaigns.uncertain(campaign.id)]
+    ends = [(len(claim.recipients), at + _settle_time(desk)) for claim, at in since if at is not None]
+    still = [(rows, end) for rows, end in ends if desk.now() < end]
+    return Settling(sum(rows for rows, _ in still), max((end for _, end in still), default=None))
+
+
+def _settle_time(desk: Desk) -> timedelta:
+    own = desk.pace.settle
+    return timedelta(seconds=desk.provider.capabilities.settle_seconds if own is None else own)
+
+
+def resolve(name: str, desk: Desk, *, as_: Status | None = None) -> tuple[int, Counts]:
+    """Settle what is uncertain: the provider is asked first, then the operator's word counts.
+
+    In: `as_` SUBMITTED (they have it) or RETRY (they do not), for rows the provider cannot tell of.
+    Out: how many rows were settled, and the counts after.
+    """
+    campaign, _, _ = status(name, desk)
+    with desk.store.only_one("sender") as alone:
+        if not alone:
+            raise WorkLeft("A sender is at work on this campaign.", "Wait for it; then run again.")
+        with desk.store.begin() as tx:
+            tx.campaigns.reap(campaign.id, desk.now(), everyone=True)
+        settled = ask_again(campaign, desk)
+        if as_ is not None:
+            settled += _by_word(campaign, desk, as_)
+        with desk.store.begin() as tx:
+            tx.campaigns.finish(campaign.id, desk.now())
+            return settled, tx.campaigns.counts(campaign.id, desk.now())
+
+
+def _by_word(campaign: Campaign, desk: Desk, as_: Status) -> int:
+    with desk.store.begin() as tx:
+        open_ = tx.campaigns.uncertain(campaign.id)
+        for claim in open_:
+            rows = Batch(claim.recipients, at=desk.now())
+            tx.campaigns.record(claim, all_of(rows, as_, detail="by the operator"))
+    return sum(len(claim.recipients) for claim in open_)
+
+
+def turn(name: str, desk: Desk, to: CampaignState) -> Campaign:
+    """Pause or resume a campaign; it is read in every claim, so it acts within one batch.
+
+    Out: the campaign as it stands then. Raises: NotFound; NothingToDo when the campaign has ended.
+    """
+    campaign, _, _ = status(name, desk)
+    with desk.store.begin() as tx:
+        turned = tx.campaigns.set_state(campaign.id, to)
+        now_stands = tx.campaigns.by_key(campaign.key) or campaign
+    if not turned:
+        raise NothingToDo(f"{campaign.key} is {now_stands.state}.")
+    return now_stands
+
+
+def turn_all(desk: Desk, *, paused: bool) -> None:
+    """Pause all sending, or let it go on; read in every claim too. A campaign's own pause is another thing."""
+    with desk.store.begin() as tx:
+        tx.campaigns.pause_all(desk.now() if paused else None)
