@@ -1,20 +1,18 @@
-"""What can be read without signing up: the letters, their pictures, and what we keep about people."""
+"""What can be read without signing up: the letters, and what we keep about people."""
 
 from __future__ import annotations
 
 import re
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 
-from newsletter.content import images
 from newsletter.core.campaign import Campaign
 from newsletter.errors import NotFound
 from newsletter.web import headers
 from newsletter.web.door import Door, get
 
 _PAGE = {"content": {"text/html": {}}, "description": "A page that says what to do next"}
-_FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}  # the name holds a hash of the bytes
 _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 
@@ -36,13 +34,6 @@ def routes(app: FastAPI, door: Door) -> None:
         if html is None:
             raise NotFound("There is no such letter.", "The list of all letters shows what there is.")
         return headers.page(html, style=_style(html), images=pictures)
-
-    @get(app, "/images/{name}", answers=FileResponse, summary="A picture of a letter", responses={404: _PAGE})
-    def picture(name: str) -> Response:
-        path = images.served(door.desk.root, name)
-        if path is None:
-            raise NotFound("There is no such picture.", "It may have been in a letter that is gone.")
-        return FileResponse(path, headers=_FOR_EVER)
 
     @get(app, "/privacy", summary="What we keep, why, and for how long")
     def privacy() -> Response:

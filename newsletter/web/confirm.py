@@ -31,9 +31,10 @@ def routes(app: FastAPI, door: Door) -> None:
     )
     def act(token: str, no: Annotated[str, Form()] = "") -> Response:
         if no:
-            with suppress(LinkExpired):  # said before, or too old to matter: nothing is sent either way
-                signup.refuse(token, door.desk)
-            return door.answer(door.pages.refused(), private=True)
+            lang = ""
+            with suppress(LinkExpired):  # too old to matter: nothing is sent either way
+                lang = signup.refuse(token, door.desk)
+            return door.answer(door.pages.within(lang).refused(), private=True)
         done = signup.confirm(token, door.desk)
         door.wake()
         return door.answer(door.pages.within(done.lang).confirmed(done), private=True)

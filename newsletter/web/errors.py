@@ -5,6 +5,7 @@ A program reading JSON gets the same as `application/problem+json` (RFC 9457).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,7 +19,10 @@ from starlette.routing import Route
 from newsletter.errors import AddressRefused, LinkExpired, LinkRefused, NewsletterError, NotFound
 from newsletter.web import headers
 from newsletter.web.door import Door
+from newsletter.web.guard import route, told
 from newsletter.web.pages import Trouble
+
+log = logging.getLogger("newsletter.web")
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ def install(app: FastAPI, door: Door) -> None:
     def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, NewsletterError)
         answer = answer_to(error)
+        if answer.broken:
+            log.error("%s %s broke: %s", request.method, route(request.scope), told(error))
         if request.url.path.startswith(API):
             return problem(answer.status, "" if answer.broken else error.what)
         return respond(door, answer, error)
@@ -97,6 +103,8 @@ def install(app: FastAPI, door: Door) -> None:
     def theirs(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         answer = STATUS.get(error.status_code, BROKEN if error.status_code >= BROKEN.status else STATUS[400])
+        if answer.broken:
+            log.error("%s %s broke: %s", request.method, route(request.scope), told(error))
         api = request.url.path.startswith(API)
         response = problem(error.status_code) if api else respond(door, answer)
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:

@@ -36,7 +36,7 @@ class Guard:
         try:
             await self._app(scope, receive, watch)
         except Exception as problem:  # noqa: BLE001 -- this is the net
-            log.error("%s %s broke: %s", scope.get("method", ""), _route(scope), told(problem))  # noqa: TRY400
+            log.error("%s %s broke: %s", scope.get("method", ""), route(scope), told(problem))  # noqa: TRY400
             if not begun and scope["type"] == "http":
                 await self._broken()(scope, receive, send)
 
@@ -48,6 +48,6 @@ def told(problem: BaseException) -> str:
     return f"{type(problem).__name__} at {' < '.join(places)}"
 
 
-def _route(scope: Scope) -> str:
+def route(scope: Scope) -> str:
     """The route's pattern, never the path: a path can be somebody's key."""
     return str(getattr(scope.get("route"), "path", "?"))

@@ -17,7 +17,7 @@ _SIDE = 32
 
 def routes(app: FastAPI, door: Door) -> None:
     """Add it to the application."""
-    looks = theme.load(door.desk.publication.theme, door.desk.root)
+    looks = theme.of(door.desk.publication, door.desk.root)
     width, height = looks.shape.waymark
     drawn = _SVG.format(
         x=(_SIDE - width) / 2, y=(_SIDE - height) / 2, width=width, height=height, colour=looks.light.mark

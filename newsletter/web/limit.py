@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,11 +20,14 @@ class Limit:
         self._too_large = too_large
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, its body whole; or refuse it."""
+        """Pass the request on, its body whole; or refuse it. A client that goes away before its end asked nothing."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = await _read(receive)
+        try:
+            body = await _read(receive)
+        except ClientDisconnect:
+            return
         if body is None:
             await self._too_large()(scope, receive, send)
             return
@@ -36,12 +40,12 @@ class Limit:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The whole body; None when it is too large, after hearing the client out."""
+    """The whole body; None when it is too large, after hearing the client out. Raises: ClientDisconnect."""
     body, size, more = bytearray(), 0, True
     while more and size <= _HEARD_OUT:
         message = await receive()
         if message["type"] == "http.disconnect":
-            break
+            raise ClientDisconnect
         chunk = message.get("body", b"")
         size += len(chunk)
         if size <= MOST:

@@ -23,18 +23,9 @@ from newsletter.content.words import words
 from newsletter.core.campaign import Campaign
 from newsletter.core.links import LIFETIME, Purpose
 from newsletter.core.publication import Magnet
+from newsletter.flows.consent import Wording, wording
 from newsletter.flows.desk import Desk
-from newsletter.flows.signup import Asked, Confirmed, wording
-
-
-@dataclass(frozen=True)
-class Wording:
-    """The four parts of what a visitor agrees to, as `flows.signup.wording` keeps them."""
-
-    promise: str
-    box: str
-    stop: str
-    sender: str
+from newsletter.flows.signup import Asked, Confirmed
 
 
 @dataclass(frozen=True)
@@ -231,7 +222,7 @@ class Pages:
     @cached_property
     def style(self) -> str:
         """The one style sheet: for the page, and for the hash in its Content-Security-Policy."""
-        looks = theme.load(self.desk.publication.theme, self.desk.root)
+        looks = theme.of(self.desk.publication, self.desk.root)
         return templates.environment(self.desk.root).get_template("pages/page.css").render(theme=looks)
 
     @cached_property
@@ -260,8 +251,7 @@ class Pages:
         form = self.desk.publication.form(key)
         chosen = magnet or form.magnet
         title = self.desk.publication.magnets[chosen].title if chosen else ""
-        *promise, box, stop, sender = wording(key, self.desk, self.lang).split("\n")
-        said = Wording("\n".join(promise), box, stop, sender)
+        said = wording(key, self.desk, self.lang, chosen)
         named = self.say("signup.button_magnet", title=title) if title else self.say("signup.button")
         button = said.promise.rstrip(".") if len(said.promise) <= _BUTTON else named
         return FormView(key, chosen, title, form.topics, said, button)

@@ -57,7 +57,8 @@ def routes(app: FastAPI, door: Door) -> None:
         letter: Annotated[str, Form()] = "",
         lang: Annotated[str, Form()] = "",
     ) -> Response:
-        asked = signup.Request(email, form, magnet, letter.strip().lower() not in _UNTICKED, _known(lang, door))
+        ticked = letter.strip().lower() not in _UNTICKED
+        asked = signup.Request(email, form, magnet, ticked, _known(lang, door), _page(form, magnet))
         frames = _origins(form, door)
         _same_side(request, frames, door)
         pages = door.pages.within(asked.lang)
@@ -79,8 +80,9 @@ def routes(app: FastAPI, door: Door) -> None:
     def subscribe_json(request: Request, asked: Asked) -> Response:
         _same_side(request, _origins(asked.form, door), door)
         lang = _known(asked.lang, door)
+        wanted = signup.Request(asked.email, asked.form, asked.magnet, asked.letter, lang, "/api/subscribe")
         try:
-            signup.signup(signup.Request(asked.email, asked.form, asked.magnet, asked.letter, lang), door.desk)
+            signup.signup(wanted, door.desk)
         except AddressRefused as refused:
             return errors.problem(400, _plain(refused), field="email")
         door.wake()
@@ -89,6 +91,11 @@ def routes(app: FastAPI, door: Door) -> None:
 
 _PAGE = {"content": {"text/html": {}}, "description": "A page that says what to do next"}
 _PROBLEM = {"content": {"application/problem+json": {}}, "description": "What is wrong (RFC 9457)"}
+
+
+def _page(form: str, magnet: str) -> str:
+    """The page a form stands on, as evidence: by what the form says, never by what a browser tells of itself."""
+    return f"/free/{magnet}" if magnet else f"/s/{form}" if form else "/"
 
 
 def _form(key: str, door: Door) -> Response:

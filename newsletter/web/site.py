@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 import newsletter
 from newsletter.flows.desk import Desk
 from newsletter.flows.tick import tick
-from newsletter.web import archive, confirm, download, errors, health, icon, leave, signup
+from newsletter.web import archive, confirm, download, errors, health, icon, images, leave, signup
 from newsletter.web.door import Door
 from newsletter.web.guard import Guard
 from newsletter.web.headers import Headers
@@ -23,7 +23,7 @@ from newsletter.web.limit import Limit
 from newsletter.web.pages import Pages
 from newsletter.web.worker import Worker
 
-ROUTES = (signup, confirm, download, leave, archive, icon, health)
+ROUTES = (signup, confirm, download, leave, archive, images, icon, health)
 
 
 def site(desk: Desk, *, tick_seconds: float = 1.0) -> FastAPI:

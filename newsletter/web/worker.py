@@ -11,6 +11,7 @@ from newsletter.web.guard import told
 log = logging.getLogger("newsletter.web")
 
 _LONGEST = 60.0  # seconds between tries when nothing goes right
+_DOUBLINGS = 16  # of the pause: more make no difference, and at a thousand there is no such number
 
 
 class Worker:
@@ -42,13 +43,15 @@ class Worker:
         return self._thread is None or not self._thread.is_alive()
 
     def _run(self) -> None:
-        failures = 0
+        failures, said = 0, ""
         while not self._over.is_set():
             try:
                 self._work()
-                failures = 0
+                failures, said = 0, ""
             except Exception as problem:  # noqa: BLE001 -- the next pass may go well
                 failures += 1
-                log.error("A pass of what is due broke off: %s", told(problem))  # noqa: TRY400
-            self._woken.wait(min(self._every * 2**failures, max(self._every, _LONGEST)))
+                if (why := told(problem)) != said:  # the same again is no news
+                    log.error("A pass of what is due broke off: %s", why)  # noqa: TRY400
+                    said = why
+            self._woken.wait(min(self._every * 2 ** min(failures, _DOUBLINGS), max(self._every, _LONGEST)))
             self._woken.clear()

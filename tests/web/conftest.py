@@ -18,7 +18,7 @@ from PIL import Image
 from pypdf import PdfWriter
 
 from newsletter.core import address
-from newsletter.core.campaign import Draft
+from newsletter.core.campaign import Draft, Variant
 from newsletter.core.consent import State, Subscriber
 from newsletter.core.email import fill
 from newsletter.core.links import Links
@@ -132,7 +132,7 @@ class House:
             archive=page,
             excluded={},
             plan_hash="",
-            emails={"": "{}"},
+            variants=(Variant("all", "{}"),),
         )
         with self.store.begin() as tx:
             campaign = tx.campaigns.freeze(draft, self.clock())

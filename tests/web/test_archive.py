@@ -2,7 +2,6 @@ import re
 
 import pytest
 
-from newsletter.content import images
 from newsletter.web import headers
 
 
@@ -37,14 +36,6 @@ def test_a_letter_is_served_as_it_was_frozen(house, letters):
 @pytest.mark.parametrize("slug", ["not-begun", "not-public", "nope", "%00", "..%2f"])
 def test_the_rest_is_not_here(house, letters, slug):
     assert house.get(f"/archive/{slug}").status_code == 404
-
-
-def test_pictures_are_kept_for_ever(house):
-    name = images.asset("images/sea.png", house.desk.root).name
-    response = house.get(f"/images/{name}")
-    assert response.content == (house.desk.root / "images/sea.png").read_bytes()
-    assert response.headers["content-type"] == "image/png"
-    assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
 
 
 def test_the_privacy_page_says_the_days_of_the_settings(house):

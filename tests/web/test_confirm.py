@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 from newsletter.core.consent import State
+from newsletter.web.serve import config
 
 
 def test_the_whole_walk_from_the_form_to_leaving(house):
@@ -97,3 +98,13 @@ def test_a_forged_link_is_404_with_the_form(house):
     for wrong in (link[:-3] + "AAA", "/confirm/x", "/confirm/" + download.rpartition("/")[2], "/confirm/%00"):
         response = house.post(wrong)
         assert (response.status_code, 'action="/subscribe"' in response.text) == (404, True)
+
+
+def test_that_was_not_me_is_answered_in_the_language_it_was_asked_in(own_house, run_site):
+    (own_house.desk.root / "words").mkdir()
+    (own_house.desk.root / "words/de.toml").write_text('[confirm]\nrefused_title = "Danke"\n')
+    with run_site(config(own_house.desk, tick_seconds=3600)) as own_house.url:
+        own_house.sign_up("fremd@example.org", lang="de")
+        link = own_house.link("fremd@example.org", "confirm")
+        for _ in range(2):
+            assert '<html lang="de"' in own_house.post(link, data={"no": "yes"}).text

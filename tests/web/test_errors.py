@@ -71,7 +71,7 @@ def test_a_missing_page_of_the_api_is_json(house):
     assert response.headers["content-type"] == "application/problem+json"
 
 
-def test_what_only_the_owner_can_mend_is_not_told_to_visitors(tmp_path, open_a_house, run_site):
+def test_what_only_the_owner_can_mend_is_told_to_the_log_and_not_to_visitors(tmp_path, open_a_house, run_site, caplog):
     with open_a_house(tmp_path) as house:
         app = site(house.desk)
 
@@ -87,3 +87,5 @@ def test_what_only_the_owner_can_mend_is_not_told_to_visitors(tmp_path, open_a_h
         assert "Something is wrong on our side" in response.text
         assert "hello@harbour.test" in response.text
         assert "table" not in response.text
+        assert "GET /broken broke: SchemaError at test_errors.py:" in caplog.text
+        assert "somebody" not in caplog.text  # promise 12

@@ -1,6 +1,9 @@
-import pytest
+import asyncio
 
-from newsletter.web.limit import MOST
+import pytest
+from starlette.responses import PlainTextResponse
+
+from newsletter.web.limit import MOST, Limit
 
 
 def chunks(size: int):
@@ -29,3 +32,22 @@ def test_the_last_byte_that_fits(house):
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     assert house.post("/subscribe", data=start + b"x" * (MOST - len(start)), headers=form).status_code == 200
     assert house.post("/subscribe", data=start + b"x" * (MOST - len(start) + 1), headers=form).status_code == 413
+
+
+@pytest.mark.parametrize("sent", [[], [{"type": "http.request", "body": b"email=ann%40exam", "more_body": True}]])
+def test_half_a_request_is_no_request(sent):
+    """Whoever goes away in the middle has asked for nothing: half an address is another address."""
+    called, answered = [], []
+    messages = [*sent, {"type": "http.disconnect"}]
+
+    async def app(scope, receive, send):
+        called.append(await receive())
+
+    async def receive():
+        return messages.pop(0)
+
+    async def send(message):
+        answered.append(message)
+
+    asyncio.run(Limit(app, too_large=lambda: PlainTextResponse("no", 413))({"type": "http"}, receive, send))
+    assert called == answered == messages == []

@@ -1,13 +1,14 @@
 import html
 import json
 import re
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import pytest
 
 from newsletter.core import address
 from newsletter.core.consent import Change, Reason, State, step
-from newsletter.flows.signup import Request, wording
+from newsletter.flows.consent import wording
+from newsletter.flows.signup import Request
 from newsletter.web.pages import Pages
 from newsletter.web.signup import ACCEPTED
 
@@ -74,8 +75,30 @@ class TestTheForm:
     @pytest.mark.parametrize(("path", "form"), [("/", "notebook"), ("/s/notebook", "notebook"), ("/s/plain", "plain")])
     def test_promise_8_it_shows_the_very_words_that_are_kept(self, house, path, form):
         shown = self.text(house.get(path).text)
-        for line in wording(form, house.desk, "en").split("\n"):
+        for line in astuple(wording(form, house.desk, "en")):
             assert line.rstrip(".") in shown
+
+    def test_promise_8_another_resource_is_promised_by_its_own_name(self, house):
+        shown = self.text(house.get("/free/sheets").text)
+        assert "Get the Two Sheets" in shown
+        assert "Tide Notebook" not in shown
+        form = re.search(r'name="form" value="(\w+)"', house.get("/free/sheets").text)
+        assert form
+        who = house.join("sheets@example.org", form=form[1], magnet="sheets")
+        with house.store.read() as tx:
+            kept = [(event["wording"] or "", event["source"]) for event in tx.audience.evidence(who.pid)]
+        assert [source for _, source in kept] == ["/free/sheets", "/confirm"]
+        assert kept[0][0].startswith("Get the Two Sheets\n")
+
+    def test_an_address_of_two_lines_is_the_senders_and_nobody_elses(self, house):
+        publication = house.desk.publication
+        two = replace(publication, footer=replace(publication.footer, address="3 Quay Street\nPort Ellen"))
+        desk = replace(house.desk, publication=two)
+        page = Pages(desk, "en").signup("notebook")
+        label = re.search(r'<label for="letter">(.*?)</label>', page, re.DOTALL)
+        assert label
+        assert html.unescape(label[1]) == wording("notebook", desk, "en").box
+        assert "3 Quay Street\nPort Ellen" in page
 
     def test_the_letter_is_offered_unticked(self, house):
         box = re.search(r"<input[^>]*name=\"letter\"[^>]*>", house.get("/").text)
@@ -231,4 +254,4 @@ def test_a_signup_wakes_the_worker(own_house):
 
 
 def test_the_fields_are_those_of_the_flow():
-    assert list(Request.__dataclass_fields__) == ["email", "form", "magnet", "letter", "lang"]
+    assert list(Request.__dataclass_fields__) == ["email", "form", "magnet", "letter", "lang", "source"]

@@ -93,3 +93,20 @@ def test_stopping_waits_for_what_is_in_hand():
 
 def test_stopping_before_the_start_is_no_matter():
     assert Worker(lambda: None, every=1).stop()
+
+
+def test_it_outlives_any_number_of_failures_and_says_each_once(caplog):
+    """At 1,024 doublings there is no such number any more; at 2,000 it still works."""
+    passes, enough = [], Event()
+
+    def work():
+        passes.append(1)
+        if len(passes) == 2000:
+            enough.set()
+        raise OSError("full")
+
+    worker = Worker(work, every=1e-9)
+    worker.start()
+    assert enough.wait(20)
+    assert worker.stop()
+    assert caplog.text.count("broke off") == 1
