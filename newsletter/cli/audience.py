@@ -33,13 +33,16 @@ def register(app: typer.Typer) -> None:
 
 
 @group.command()
-def add(context: typer.Context, address: Address, why: Attest = "") -> None:
+def add(context: typer.Context, address: Address, why: Attest = "", as_json: Json = False) -> None:
     """Add one address; without attested consent it gets a confirmation mail and is pending until then."""
     here: Here = context.obj
     from newsletter.flows import audience
 
     with here.open() as app:
         state = audience.add(address, app.desk, why=why.strip())
+    if as_json:
+        terminal.document({"state": state})
+        return
     terminal.say(
         f"added, {state}." + ("" if why else " A confirmation mail waits; `newsletter tick` or `serve` sends it.")
     )
@@ -164,6 +167,7 @@ def export(
     format_: Annotated[
         str, typer.Option("--format", metavar="csv|json", help="csv: one row each; json: with all consent.")
     ] = "csv",
+    as_json: Json = False,
 ) -> None:
     """Everybody on file, on stdout."""
     here: Here = context.obj
@@ -172,7 +176,7 @@ def export(
     if format_ not in {"csv", "json"}:
         raise typer.BadParameter('--format is "csv" or "json"')
     with here.open() as app:
-        if format_ == "json":
+        if as_json or format_ == "json":
             _stream(audience.export(app.desk))
             return
         names = ("email", "first_name", "last_name", "lang", "state", "topics", "created_at", "confirmed_at")
@@ -192,6 +196,7 @@ def suppress(
     context: typer.Context,
     address: Address,
     note: Annotated[str, typer.Option("--why", metavar="TEXT", help="Kept beside it.")] = "",
+    as_json: Json = False,
 ) -> None:
     """Never mail this address, known or not."""
     here: Here = context.obj
@@ -199,7 +204,7 @@ def suppress(
 
     with here.open() as app:
         audience.suppress(address, app.desk, note=note)
-    terminal.say("suppressed.")
+    _done("suppressed", as_json=as_json)
 
 
 @group.command()
@@ -207,14 +212,17 @@ def unsuppress(
     context: typer.Context,
     address: Address,
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Kept as evidence.")],
+    as_json: Json = False,
 ) -> None:
     """Take back your own `suppress`; what a reader decided stays."""
     here: Here = context.obj
     from newsletter.flows import audience
 
     with here.open() as app:
-        audience.unsuppress(address, app.desk, why=why)
-    terminal.say("no longer suppressed.")
+        left = audience.unsuppress(address, app.desk, why=why)
+    _done(
+        f"your word is taken back; it stays {left} by the reader's" if left else "no longer suppressed", as_json=as_json
+    )
 
 
 @group.command()
@@ -222,6 +230,7 @@ def erase(
     context: typer.Context,
     address: Address,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Erase a person for good; afterwards the address is nowhere in the database."""
     here: Here = context.obj
@@ -231,7 +240,14 @@ def erase(
         raise NotApproved("Nobody has said yes.", "Run it again with --yes.")
     with here.open() as app:
         audience.erase(address, app.desk)
-    terminal.say("erased.")
+    _done("erased", as_json=as_json)
+
+
+def _done(what: str, *, as_json: bool) -> None:
+    if as_json:
+        terminal.document({"done": what})
+    else:
+        terminal.say(f"{what}.")
 
 
 @group.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +14,7 @@ from newsletter.cli.here import Here
 from newsletter.core.problem import Level, Problem
 
 if TYPE_CHECKING:
-    from newsletter.settings import Settings
+    from newsletter.flows.checkup import Checkup
 
 
 class Format(StrEnum):
@@ -22,6 +23,8 @@ class Format(StrEnum):
     TEXT = "text"
     JSON = "json"
     GITHUB = "github"
+    SARIF = "sarif"
+    MARKDOWN = "markdown"
 
 
 def register(app: typer.Typer) -> None:
@@ -35,84 +38,79 @@ def check(
     issues: Annotated[
         list[str] | None, typer.Argument(metavar="[ISSUE]...", help="Paths or slugs; all when none.")
     ] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Make the changes that are certain, and say which.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not look at what links lead to.")] = False,
     format_: Annotated[Format, typer.Option("--format", help="How to print what is found.")] = Format.TEXT,
 ) -> int:
     """Check issues; exit 1 on errors."""
+    from datetime import UTC, datetime
+
+    from newsletter.flows.checkup import checkup
+    from newsletter.flows.fetch import Web
+
     here: Here = context.obj
     settings = here.settings()
-    names = issues or _all(here)
-    found: list[Problem] = []
-    for name in names:
-        found += _check(name, here, settings)
-    _print(terminal.in_order(found), len(names), format_)
+    done = checkup(
+        issues or [],
+        settings.publication(),
+        here.root,
+        base_url=settings.base_url.rstrip("/"),
+        now=datetime.now(UTC),
+        web=None if offline else Web(),
+        fix=fix,
+    )
+    found = terminal.in_order(done.problems)
+    _mended(done, format_)
+    _print(found, _summary(done), format_, here)
     return exits.PROBLEMS if any(one.level is Level.ERROR for one in found) else exits.DONE
 
 
-def _all(here: Here) -> list[str]:
-    from newsletter.content import library
-
-    return [str(path) for path in library.issues(here.root)]
-
-
-def _check(name: str, here: Here, settings: Settings) -> tuple[Problem, ...]:
-    from newsletter.content import check as check_
-    from newsletter.content import library
-    from newsletter.content.render import render
-    from newsletter.core.problem import errors
-    from newsletter.errors import ContentError
-
-    publication = settings.publication()
-    path = library.find(name, here.root)
-    try:
-        issue = library.load(path, publication, here.root)
-    except ContentError as problem:
-        return problem.problems
-    found = check_.check(issue, publication, here.root)
-    if errors(found):
-        return found
-    email = render(issue, publication, root=here.root, base_url=settings.base_url.rstrip("/"))
-    return check_.check(issue, publication, here.root, email=email)
+def _mended(done: Checkup, format_: Format) -> None:
+    """What was changed, line by line; beside the document when a document is printed."""
+    for one in done.mended:
+        fix = one.problem.auto
+        place = f"{one.problem.file}:{fix.first}" if fix else one.problem.file
+        lines = [f"{place}: mended {one.problem.code}"]
+        lines += [f"  - {line}" for line in one.before.split("\n")]
+        lines += [f"  + {line}" for line in one.after.split("\n")]
+        for line in lines:
+            if format_ is Format.TEXT:
+                terminal.say(line)
+            else:
+                sys.stderr.write(line + "\n")
 
 
-def _print(found: list[Problem], count: int, format_: Format) -> None:
+def _summary(done: Checkup) -> str:
+    """One sentence: what there is to do, and until when."""
+    errors = sum(one.level is Level.ERROR for one in done.problems)
+    warnings = sum(one.level is Level.WARNING for one in done.problems)
+    issues = terminal.counted(done.count, "issue")
+    if not errors:
+        return f"{issues} checked: nothing to fix, {terminal.counted(warnings, 'warning')}."
+    day = done.issues[0].date if done.count == 1 and done.issues else None
+    until = f" before {day:%A} {day.day} {day:%B}" if day else f" in {issues}"
+    return f"{terminal.counted(errors, 'thing')} to fix{until}, {terminal.counted(warnings, 'warning')}."
+
+
+def _print(found: list[Problem], summary: str, format_: Format, here: Here) -> None:
+    from newsletter.cli import findings
+
     if format_ is Format.JSON:
-        terminal.document([_plain(one) for one in found])
-        return
-    if format_ is Format.GITHUB:
+        terminal.document([findings.plain(one) for one in found])
+    elif format_ is Format.SARIF:
+        from newsletter.content.checks.codes import TITLES
+
+        terminal.document(findings.sarif(found, TITLES))
+    elif format_ is Format.MARKDOWN:
+        terminal.say(findings.markdown(found, summary))
+    elif format_ is Format.GITHUB:
         for one in found:
-            terminal.say(_annotation(one))
-        return
-    terminal.problems(found)
-    errors = sum(one.level is Level.ERROR for one in found)
-    warnings = sum(one.level is Level.WARNING for one in found)
-    issues = terminal.counted(count, "issue")
-    if errors:
-        terminal.say(
-            f"{terminal.counted(errors, 'thing')} to fix in {issues}, {terminal.counted(warnings, 'warning')}."
-        )
+            terminal.say(findings.annotation(one))
+        if path := here.environ.get("GITHUB_STEP_SUMMARY"):
+            findings.summarise(path, findings.markdown(found, summary))
     else:
-        terminal.say(f"{issues} checked: nothing to fix, {terminal.counted(warnings, 'warning')}.")
-
-
-def _plain(one: Problem) -> dict[str, object]:
-    names = ("file", "line", "col", "code", "level", "message", "fix", "source")
-    return {name: getattr(one, name) for name in names}
-
-
-_COMMANDS = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTE: "notice"}
-
-
-def _annotation(one: Problem) -> str:
-    """A GitHub workflow command; `%`, CR and LF are escaped, in properties `:` and `,` too."""
-    place = f"file={_property(one.file)},line={max(1, one.line)},col={max(1, one.col)},title={one.code}"
-    said = f"{one.message} {one.fix}".strip().replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return f"::{_COMMANDS[one.level]} {place}::{said}"
-
-
-def _property(text: str) -> str:
-    for raw, escaped in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"), (":", "%3A"), (",", "%2C")):
-        text = text.replace(raw, escaped)
-    return text
+        terminal.problems(found)
+        terminal.say(summary)
 
 
 def render(
@@ -120,6 +118,9 @@ def render(
     issue: Annotated[str, typer.Argument(metavar="ISSUE", help="A path or a slug.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where the files go.")],
     as_: Annotated[str, typer.Option("--as", metavar="SEGMENT", help="As this segment gets it.")] = "all",
+    shots: Annotated[
+        Path | None, typer.Option("--screenshots", metavar="DIR", help="Draw it with Chromium, as PNG files.")
+    ] = None,
 ) -> None:
     """Write the files of an issue.
 
@@ -128,9 +129,27 @@ def render(
     here: Here = context.obj
     from newsletter.flows.sample import sample
 
+    chromium = _chromium() if shots else ""
     settings = here.settings()
     files = sample(issue, settings.publication(), root=here.root, base_url=settings.base_url.rstrip("/"), segment=as_)
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
+        (out / name).parent.mkdir(exist_ok=True)
         (out / name).write_bytes(content)
         terminal.say(f"{out / name}  {len(content):,} bytes")
+    if shots:
+        _draw(files["email.html"].decode(), shots, here, chromium)
+
+
+def _chromium() -> str:
+    """Asked for before anything is written, so that its absence leaves nothing half done."""
+    from newsletter.flows import screenshots
+
+    return screenshots.find()
+
+
+def _draw(html: str, folder: Path, here: Here, chromium: str) -> None:
+    from newsletter.flows import screenshots
+
+    for path in screenshots.take(html, folder, root=here.root, chromium=chromium):
+        terminal.say(f"{path}  {path.stat().st_size:,} bytes")

@@ -42,9 +42,9 @@ def _program(
 
 
 def _commands() -> None:
-    from newsletter.cli import audience, content, database, demo, sending, serving
+    from newsletter.cli import audience, content, database, demo, importing, sending, serving, writing
 
-    for module in (content, sending, audience, serving, database, demo):
+    for module in (content, writing, importing, sending, audience, serving, database, demo):
         module.register(app)
 
 

@@ -20,6 +20,7 @@ from newsletter.errors import NotApproved
 
 if TYPE_CHECKING:
     from newsletter.core.campaign import Campaign, Counts, Plan
+    from newsletter.flows.send import Report
 
 Issue = Annotated[str, typer.Argument(metavar="ISSUE", help="A path or a slug.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -75,7 +76,10 @@ def _show(made: Plan) -> None:
         ("left out", ", ".join(f"{count} {why}" for why, count in made.excluded.items()) or "nobody"),
         ("due", f"{made.send_at} ({made.timezone})" if made.send_at else "whenever you send it"),
         ("through", f"{made.provider}, {terminal.counted(made.calls, 'call')} of at most {made.batch_size}"),
-        ("takes", f"about {made.seconds:,.0f} s at the rate allowed" if made.seconds else "as long as the calls take"),
+        (
+            "takes",
+            "as long as the calls take" if made.seconds is None else f"about {made.seconds:,.0f} s at the rate set",
+        ),
         ("size", f"{made.html_bytes:,} bytes of HTML"),
         ("hash", made.hash),
     ]
@@ -122,18 +126,34 @@ def send(
         )
         counts, campaign = report.counts, report.campaign
         if as_json:
-            terminal.document({**_status(campaign, counts), "sent": report.sent})
+            terminal.document({**_status(campaign, counts), "sent": report.sent, **_settling(report)})
         else:
             terminal.say(f"{campaign.key}: {terminal.counted(report.sent, 'mail')} sent in this run.")
             _ledger(counts)
+    return _ended(report)
+
+
+def _settling(report: Report) -> dict[str, object]:
+    from newsletter.core.schedule import iso
+
+    return {"settling": report.settling.rows, "settling_until": iso(report.settling.until), "why": report.why or None}
+
+
+def _ended(report: Report) -> int:
+    """The exit code of a run, and what is to be done next."""
+    uncertain, still = report.counts.uncertain, report.settling
     if report.finished:
         return exits.DONE
-    if counts.pending:
-        _note(f"stopped with work left: {report.why or 'see above'}; run the same command again")
+    if report.counts.pending:
+        _note(f"stopped with work left: {report.why or 'the provider took a part'}; run the same command again")
         return exits.LEFT
-    _note(
-        f"{counts.uncertain} uncertain: the provider's answer was lost and it cannot be asked; see: newsletter resolve"
-    )
+    if still.until is not None:
+        _note(
+            f"{still.rows} of {uncertain} uncertain: the provider can be asked from {still.until:%H:%M:%S} UTC on; "
+            "run the same command again then"
+        )
+        return exits.LEFT
+    _note(f"{uncertain} uncertain: the answer was lost, and the provider cannot tell; see: newsletter resolve")
     return exits.PROBLEMS
 
 
@@ -228,7 +248,7 @@ def status(
     How many got it, how many did not, and why.
     """
     here: Here = context.obj
-    from newsletter.flows.send import status as status_
+    from newsletter.flows.ledger import status as status_
 
     with here.open() as app:
         if issue is None:
@@ -274,13 +294,13 @@ def resolve(
     """
     here: Here = context.obj
     from newsletter.core.delivery import Status
-    from newsletter.flows.send import resolve as resolve_
-    from newsletter.flows.send import status as status_
+    from newsletter.flows.ledger import resolve as resolve_
+    from newsletter.flows.ledger import status as status_
 
     word = {None: None, Word.SUBMITTED: Status.SUBMITTED, Word.UNSENT: Status.RETRY}[as_]
     with here.open() as app:
-        campaign, _, _ = status_(issue, app.desk)
         settled, counts = resolve_(issue, app.desk, as_=word)
+        campaign, _, _ = status_(issue, app.desk)
     if as_json:
         terminal.document({**_status(campaign, counts), "settled": settled})
     else:
@@ -291,22 +311,42 @@ def resolve(
     return exits.PROBLEMS if counts.uncertain else exits.DONE
 
 
-def pause(context: typer.Context, issue: Issue) -> None:
-    """Stop a campaign after the batches in flight."""
-    _turn(context.obj, issue, "paused")
+OneOrNone = Annotated[str | None, typer.Argument(metavar="[ISSUE]", help="A path or a slug.")]
 
 
-def resume(context: typer.Context, issue: Issue) -> None:
+def pause(
+    context: typer.Context,
+    issue: OneOrNone = None,
+    everything: Annotated[bool, typer.Option("--all", help="All sending, whatever the issue.")] = False,
+) -> None:
+    """Stop a campaign after the batches in flight.
+
+    With `--all`, every campaign, until `resume --all`.
+    """
+    _turn(context.obj, issue, "paused", everything=everything)
+
+
+def resume(
+    context: typer.Context,
+    issue: OneOrNone = None,
+    everything: Annotated[bool, typer.Option("--all", help="Take `pause --all` back.")] = False,
+) -> None:
     """Let a paused campaign go on.
 
-    `send` then continues it.
+    `send` then continues it. With `--all`, what `pause --all` stopped; a campaign's own pause stays.
     """
-    _turn(context.obj, issue, "sending")
+    _turn(context.obj, issue, "sending", everything=everything)
 
 
-def _turn(here: Here, issue: str, state: str) -> None:
+def _turn(here: Here, issue: str | None, state: str, *, everything: bool) -> None:
     from newsletter.core.campaign import CampaignState
-    from newsletter.flows.send import turn
+    from newsletter.flows.ledger import turn, turn_all
 
+    if everything == (issue is not None):
+        raise typer.BadParameter("Name one issue, or say --all.")
     with here.open() as app:
-        terminal.say(f"{turn(issue, app.desk, CampaignState(state)).key} is {state}.")
+        if issue is not None:
+            terminal.say(f"{turn(issue, app.desk, CampaignState(state)).key} is {state}.")
+            return
+        turn_all(app.desk, paused=state == "paused")
+        terminal.say("All sending is paused." if state == "paused" else "Sending may go on.")

@@ -63,15 +63,39 @@ def _problem(one: Problem, out: TextIO) -> str:
     lines = [head]
     if one.source and one.line:
         number = f"{one.line:>5} | "
-        lines += [number + one.source, " " * (len(number) - 2) + "| " + " " * _cells(one.source[: one.col - 1]) + "^"]
+        source, before = _clipped(one.source, one.col)
+        lines += [number + source, " " * (len(number) - 2) + "| " + " " * _cells(before) + "^"]
     if one.fix:
-        lines.append(f"  fix: {one.fix}")
+        sign = "fix (auto)" if one.auto else "fix"
+        first, *rest = one.fix.split("\n")
+        lines += [f"  {sign}: {first}", *(" " * (len(sign) + 4) + line for line in rest)]
     return "\n".join(lines)
 
 
+SEEN = 100
+"""Cells of a source line that are shown; a paragraph is one line in an issue, and would hide the caret."""
+
+
+def _clipped(source: str, col: int) -> tuple[str, str]:
+    """As much of a line as fits around a column (from 1), and what of it stands before the column."""
+    line = "".join(" " if unicodedata.category(ch) in {"Cc", "Zl", "Zp"} or ch in _TURNING else ch for ch in source)
+    at = min(max(col - 1, 0), len(line))
+    if len(line) <= SEEN:
+        return line, line[:at]
+    start = max(0, min(at - SEEN // 2, len(line) - SEEN))
+    shown = line[start : start + SEEN]
+    first = "…" if start else ""
+    return first + shown + ("…" if start + SEEN < len(line) else ""), first + shown[: at - start]
+
+
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # they would turn the terminal around
+
+
 def _cells(text: str) -> int:
-    """How many terminal cells a text takes: wide characters two, combining ones none."""
-    return sum(0 if unicodedata.combining(ch) else 2 if unicodedata.east_asian_width(ch) in "WF" else 1 for ch in text)
+    """How many terminal cells a text takes: emoji and wide letters two, marks that join others none."""
+    from newsletter.content.graphemes import width
+
+    return width(text)
 
 
 def table(rows: Iterable[Sequence[object]], head: Sequence[str]) -> None:

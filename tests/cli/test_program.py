@@ -134,7 +134,7 @@ def test_the_audience_commands(cli: Any) -> None:
         (["send", "quiet", "--plan", "none.json"], 77, "not a plan"),
         (["send", "quiet", "--yes", "--provider", "pigeon"], 78, 'no provider "pigeon"'),
         (["subscribers", "add", "not an address"], 1, "does not look like an email address"),
-        (["subscribers", "import", "none.csv"], 78, "cannot be read"),
+        (["subscribers", "import", "none.csv"], 1, "cannot be read"),
         (["subscribers", "import", "none.csv", "--map", "email"], 2, "THEIRS=OURS"),
         (["subscribers", "list", "--state", "sleepy"], 2, 'no state "sleepy"'),
         (["render", "quiet", "-o", "out", "--as", "martians"], 2, 'no segment "martians"'),
@@ -257,6 +257,58 @@ def test_keys_are_made_once_for_a_folder_in_development(folder: Path, capsys: py
         file.name: (file.read_text(), file.stat().st_mode & 0o777) for file in (folder / "var").glob("*.key")
     } == kept
     assert {mode for _, mode in kept.values()} == {0o600}
+
+
+def test_first_starts_at_once_agree_on_the_keys(folder: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from newsletter.app import _made_once
+
+    path = folder / "var/some.key"
+    with ThreadPoolExecutor(8) as pool:
+        keys = set(pool.map(lambda _: _made_once(path, "X", "http://localhost"), range(32)))
+    assert len(keys) == 1
+    assert [file.name for file in path.parent.iterdir()] == ["some.key"]
+
+
+def test_an_empty_key_file_is_no_key(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "var").mkdir()
+    (folder / "var/secret.key").write_text("\n")
+    assert run(["-C", str(folder), "subscribers", "stats"], {}) == 78
+    assert "holds no key" in capsys.readouterr().err
+
+
+def test_a_lost_suppression_key_is_not_replaced(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["-C", str(folder), "subscribers", "stats"], {}) == 0
+    (folder / "var/suppression.key").unlink()
+    assert run(["-C", str(folder), "subscribers", "stats"], {}) == 78
+    assert "nobody who left would be known" in capsys.readouterr().err
+    assert not (folder / "var/suppression.key").exists()
+
+
+def test_the_database_is_for_its_owners_eyes(cli: Any) -> None:
+    cli.readers(1)
+    modes = {
+        path.name: path.stat().st_mode & 0o777
+        for path in (cli.folder / "var").glob("newsletter.db*")
+        if path.suffix != ".lock"
+    }
+    assert {mode & 0o077 for mode in modes.values()} == {0}, modes
+    assert (cli.folder / "var").stat().st_mode & 0o077 == 0
+
+
+def test_a_locked_database_is_said_in_words_and_reading_goes_on(cli: Any) -> None:
+    import sqlite3
+
+    cli.readers(1)
+    writer = sqlite3.connect(cli.folder / "var/newsletter.db", isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    begun_at = time.monotonic()
+    assert cli("subscribers", "stats") == 0
+    assert cli("status") == 0
+    assert time.monotonic() - begun_at < 5
+    writer.execute("ROLLBACK")
+    writer.close()
 
 
 def test_dotenv_is_read_under_the_environment(cli: Any) -> None:
