@@ -15,12 +15,13 @@ from benchmarks.figure import HEAD, Figure, as_json, line
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much of each: readers, readers sent to one by one, signups, seconds for each small thing."""
+    """How much of each: readers, readers sent to one by one, signups, seconds for each small thing; what with."""
 
     readers: int
     single: int
     signups: int
     seconds: float
+    postgres: bool = True
 
 
 QUICK = Sizes(readers=100_000, single=5_000, signups=2_000, seconds=1.0)
@@ -35,10 +36,11 @@ def measure(sizes: Sizes, folder: Path) -> Iterator[Figure]:
     url = f"sqlite:///{many / 'newsletter.db'}"
     yield from press.measure(many, url, sizes.readers)
     yield from press.campaigns(many, url, few, sizes.single)
-    with postgres.server() as server:
-        if server is not None:
-            yield from press.measure(folder / "pg", server.url, sizes.readers, server=server.pid)
     yield from door.measure(folder / "door", sizes.signups)
+    if sizes.postgres:
+        with postgres.server() as server:
+            if server is not None:
+                yield from press.measure(folder / "pg", server.url, sizes.readers, server=server.pid)
 
 
 def main(arguments: list[str] | None = None, *, sizes: Sizes | None = None) -> None:

@@ -20,11 +20,12 @@ from pathlib import Path
 
 from benchmarks import cpu, publication
 from benchmarks.figure import Figure, figure
-from newsletter.core.campaign import Draft
+from newsletter.core.campaign import Draft, Variant
 from newsletter.core.consent import Reason
 from newsletter.core.delivery import Batch, BatchResult, Capabilities, Outcome, Status
 from newsletter.core.email import Email
 from newsletter.flows import audience
+from newsletter.flows.plan import plan
 from newsletter.flows.send import send
 from newsletter.store import open_store
 
@@ -112,7 +113,7 @@ def freeze(_folder: Path, url: str, count: int, server: int | None = None) -> di
         archive=None,
         excluded={},
         plan_hash="",
-        emails={"all": "{}"},
+        variants=(Variant("all", "{}"),),
     )
     with closing(open_store(url)) as store:
         spent = _spent(server)
@@ -127,6 +128,7 @@ def campaign(folder: Path, url: str, batch: int) -> dict[str, float]:
     """Freeze, claim, read, record: the whole run of `send`."""
     with closing(open_store(url)) as store:
         desk = publication.desk(folder, store, sink(batch))
+        plan(publication.SLUG, desk)  # warm: rendering an issue has a figure of its own
         spent = _spent(None)
         report = send(publication.SLUG, desk)
         used = spent()
