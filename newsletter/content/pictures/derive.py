@@ -12,7 +12,7 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageFile, ImageOps
 
 from newsletter.content.pictures import kinds, strip
 
@@ -110,6 +110,7 @@ def _opened(data: bytes, kind: str) -> Image.Image:
 
         pillow_heif.register_heif_opener(thumbnails=False)
         _heif.append(True)
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # WeasyPrint turns it on for the whole process
     picture = Image.open(io.BytesIO(data), formats=[kind])
     width, height = picture.size
     if width * height > MAX_PIXELS:
