@@ -22,7 +22,7 @@ demo: $(READY)  ## the whole story on this machine, in var/demo
 	@$(BIN)/newsletter demo
 
 test: $(READY)  ## the tests; says what it skipped and why
-	@$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered --cov-report=xml:var/coverage.xml -q $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --cov --cov-report=term:skip-covered --cov-report=xml:var/coverage.xml -q $(ARGS)
 
 check: $(READY)  ## every gate: format, lint, types, layers
 	@$(BIN)/ruff format --check .

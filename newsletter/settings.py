@@ -29,10 +29,11 @@ from pydantic_settings import (
 
 from newsletter.content import document
 from newsletter.content.document import Document
+from newsletter.core import address
 from newsletter.core.pace import Pace
 from newsletter.core.publication import Look, Publication
 from newsletter.core.schedule import zone
-from newsletter.errors import ContentError, SettingsError
+from newsletter.errors import AddressRefused, ContentError, SettingsError
 
 FILE = "newsletter.yml"
 PREFIX = "NEWSLETTER_"
@@ -346,6 +347,7 @@ def _senseless(found: Settings, env: Mapping[str, str], file: Document) -> list[
     """What each value allows and all together do not."""
     publication = found.publication()
     faults = []
+    faults += _wrong_values(publication, env, file)
     if not publication.senders:
         faults.append(f'{FILE}: "senders" needs at least one sender with a name and an email.')
     try:
@@ -381,6 +383,28 @@ def _unfit(found: Settings, root: Path, env: Mapping[str, str], file: Document) 
         _at(".".join(("look", *flaw.loc)), f"{flaw.what} {flaw.todo}", env, file)
         for flaw in theme.flaws(publication.look, base, root)
     ]
+
+
+def _wrong_values(publication: Publication, env: Mapping[str, str], file: Document) -> list[str]:
+    """Addresses that are none, days and caps below one: found now, not when a letter is frozen."""
+    faults = []
+    for key, sender in publication.senders.items():
+        for part, text in (("email", sender.email), ("reply_to", sender.reply_to)):
+            if text and not _is_address(text):
+                faults.append(_at(f"senders.{key}.{part}", "this is not an email address.", env, file))
+    for group in ("retention", "limits"):
+        for name, number in vars(getattr(publication, group)).items():
+            if number < 1:
+                faults.append(_at(f"{group}.{name}", "this should be at least 1.", env, file))
+    return faults
+
+
+def _is_address(text: str) -> bool:
+    try:
+        address.parse(text)
+    except AddressRefused:
+        return False
+    return True
 
 
 def _is_network(text: str) -> bool:

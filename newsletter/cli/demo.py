@@ -340,6 +340,8 @@ def web_side(story: Story) -> Iterator[None]:
         story.step("the web side is up", story.base)
         yield
     finally:
+        if story.watch is not None:
+            story.watch.close()
         process.terminate()
         try:
             process.wait(_PATIENCE)

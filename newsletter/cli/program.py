@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -50,6 +51,9 @@ def _commands() -> None:
 
 def main() -> None:
     """Run the command line and leave with the exit code of what happened."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a letter is no reason to stop
     sys.exit(run(sys.argv[1:], os.environ))
 
 
@@ -71,6 +75,12 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has gone
         return exits.DONE
+    except OSError as problem:
+        where = f": {problem.filename}" if problem.filename else ""
+        sys.stderr.write(
+            f"error: {problem.strerror or problem}{where}\n  Check that the place is there and may be used.\n"
+        )
+        return exits.PROBLEMS
     return result if isinstance(result, int) else exits.DONE
 
 

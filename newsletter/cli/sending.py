@@ -286,6 +286,7 @@ def resolve(
     context: typer.Context,
     issue: Issue,
     as_: Annotated[Word | None, typer.Option("--as", help="Your word for what the provider cannot tell.")] = None,
+    provider: ProviderName = "",
     as_json: Json = False,
 ) -> int:
     """Settle what is uncertain.
@@ -298,7 +299,7 @@ def resolve(
     from newsletter.flows.ledger import status as status_
 
     word = {None: None, Word.SUBMITTED: Status.SUBMITTED, Word.UNSENT: Status.RETRY}[as_]
-    with here.open() as app:
+    with here.open(provider) as app:
         settled, counts = resolve_(issue, app.desk, as_=word)
         campaign, _, _ = status_(issue, app.desk)
     if as_json:

@@ -149,6 +149,7 @@ def _dialect(file: TextIO) -> type[csv.Dialect]:
 
     class Found(csv.excel):
         delimiter = max(",;\t", key=first.count)
+        strict = True  # a stray quotation mark must not swallow the rows after it
 
     return Found
 
@@ -161,6 +162,9 @@ def _rows(reader: Any, head: Sequence[str], report: Import, desk: Desk) -> Itera
         if not any(cell.strip() for cell in cells):
             continue
         report.rows += 1
+        if any("@" in cell and "\n" in cell for cell in cells):
+            report.refuse(line, "a quotation mark before it swallows the lines after it")
+            continue
         value = dict(zip(head, (cell.strip() for cell in cells), strict=False))
         try:
             who = address.parse(value.get("email", ""))

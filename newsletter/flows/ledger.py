@@ -15,7 +15,7 @@ from pathlib import Path
 from newsletter.content import library
 from newsletter.core.campaign import Campaign, CampaignState, Counts
 from newsletter.core.delivery import Batch, Status, all_of
-from newsletter.errors import ContentError, NotFound, NothingToDo, WorkLeft
+from newsletter.errors import ContentError, NotFound, NothingToDo, ProviderError, WorkLeft
 from newsletter.flows.deliver import settle
 from newsletter.flows.desk import Desk
 
@@ -108,6 +108,7 @@ def resolve(name: str, desk: Desk, *, as_: Status | None = None) -> tuple[int, C
     Out: how many rows were settled, and the counts after.
     """
     campaign, _, _ = status(name, desk)
+    same_provider(campaign, desk)
     with desk.store.only_one("sender") as alone:
         if not alone:
             raise WorkLeft("A sender is at work on this campaign.", "Wait for it; then run again.")
@@ -119,6 +120,19 @@ def resolve(name: str, desk: Desk, *, as_: Status | None = None) -> tuple[int, C
         with desk.store.begin() as tx:
             tx.campaigns.finish(campaign.id, desk.now())
             return settled, tx.campaigns.counts(campaign.id, desk.now())
+
+
+def same_provider(campaign: Campaign, desk: Desk) -> None:
+    """Refuse another provider than the one the campaign was begun through: it cannot know what that one took.
+
+    Raises: ProviderError.
+    """
+    if campaign.provider != desk.provider.name:
+        raise ProviderError(
+            f"{campaign.key} was begun through {campaign.provider}, and {desk.provider.name} cannot know what "
+            "that one took.",
+            f"Add --provider {campaign.provider}.",
+        )
 
 
 def _by_word(campaign: Campaign, desk: Desk, as_: Status) -> int:

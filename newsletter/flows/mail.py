@@ -170,7 +170,7 @@ def _record(mail: QueuedMail, outcome: Outcome, desk: Desk, *, pause: float | No
         Status.RETRY: MailState.WAITING if mail.attempt < MAX_ATTEMPTS else MailState.FAILED,
         Status.UNKNOWN: MailState.UNCERTAIN,
     }[outcome.status]
-    later = now + (timedelta(seconds=pause) if pause else wait(mail.attempt))
+    later = now + max(timedelta(seconds=pause or 0), wait(mail.attempt))
     due_at = {MailState.WAITING: later, MailState.UNCERTAIN: now + _settle_time(desk)}
     with desk.store.begin() as tx:
         written = tx.queue.settle(

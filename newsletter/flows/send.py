@@ -27,7 +27,7 @@ from newsletter.core.queue import MAX_ATTEMPTS, wait
 from newsletter.errors import NewsletterError, NothingToDo, ProviderError, StoreBusy, WorkLeft
 from newsletter.flows.deliver import deliver
 from newsletter.flows.desk import Desk
-from newsletter.flows.ledger import Settling, ask_again, begun, settling
+from newsletter.flows.ledger import Settling, ask_again, begun, same_provider, settling
 from newsletter.flows.plan import able, agreed, approved, batch_size, plan, rate_of
 from newsletter.flows.publish import Proof
 
@@ -157,12 +157,7 @@ def _may_continue(campaign: Campaign, desk: Desk) -> None:
         raise NothingToDo(f"{campaign.key} was cancelled.", f"See: newsletter status {campaign.key}")
     if campaign.state is not CampaignState.SENDING:
         raise WorkLeft(f"{campaign.key} is {campaign.state}.", f"To go on: newsletter resume {campaign.key}")
-    if campaign.provider != desk.provider.name:
-        raise ProviderError(
-            f"{campaign.key} was begun through {campaign.provider}, and {desk.provider.name} cannot know what "
-            "that one took.",
-            f"Continue with --provider {campaign.provider}.",
-        )
+    same_provider(campaign, desk)
     able(desk, campaign.base_url)
 
 

@@ -221,3 +221,12 @@ def test_an_export_asks_for_many_at_once(desk: Desk) -> None:
             desk.now(),
         )
     assert questions() == few
+
+
+def test_a_stray_quotation_mark_swallows_nobody(desk: Desk, tmp_path: Path) -> None:
+    text = 'email,first_name\nd@x.test,"Dana\n' + "".join(f"u{n}@x.test,N\n" for n in range(5))
+    with pytest.raises(FileRefused):
+        audience.import_(csv(tmp_path, text), desk, names={}, why="asked")
+    report = audience.import_(csv(tmp_path, text + 'e@x.test,"\nf@x.test,F\n'), desk, names={}, why="asked")
+    assert report.invalid == 1
+    assert [row["email"] for row in audience.each(desk)] == ["f@x.test"]

@@ -731,3 +731,11 @@ def test_deliver_answers_for_every_row_even_when_the_adapter_does_not(make_desk:
     result = deliver(Short(), sample_email(), sample_batch(2), key="k", timeout=1)
     assert [outcome.status for outcome in result.outcomes] == [Status.UNKNOWN] * 2
     assert result.halt == "bug"
+
+
+def test_promise_3_another_provider_is_not_asked_what_it_cannot_know(house: Make) -> None:
+    desk = house(fake(CutAfter(), reconcile="no"), count=5)
+    assert send("quiet", desk).counts.uncertain == 5
+    other = FakeProvider(name="other")
+    with pytest.raises(ProviderError, match="begun through fake"):
+        resolve("quiet", replace(desk, provider=other))
