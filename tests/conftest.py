@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from newsletter.core.links import Links
@@ -24,6 +25,9 @@ from newsletter.store import SqlStore, open_store
 from newsletter.testing import Chance, Clock, FakeProvider
 
 CI_MAY_NOT_SKIP = "CI_MAY_NOT_SKIP"
+
+hypothesis.settings.register_profile("steady", derandomize=True)  # the same examples everywhere, until a test changes
+hypothesis.settings.load_profile("steady")
 
 
 @pytest.hookimpl(trylast=True)
