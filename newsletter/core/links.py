@@ -26,14 +26,12 @@ class Purpose(StrEnum):
     CONFIRM = "confirm"
     DOWNLOAD = "download"
     FILE = "file"
-    STAMP = "stamp"
 
 
 LIFETIME = {
     Purpose.CONFIRM: timedelta(days=7),
     Purpose.DOWNLOAD: timedelta(days=90),
     Purpose.FILE: timedelta(minutes=10),
-    Purpose.STAMP: timedelta(hours=24),
 }
 
 
