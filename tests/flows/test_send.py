@@ -293,7 +293,8 @@ def test_promise_1_a_right_to_send_that_was_lost_is_not_a_death(
                 self.calls.append("the first is under way")  # type: ignore[arg-type]
                 with store.begin() as tx:
                     ended = tx.audience._sql.exec_driver_sql(
-                        "SELECT count(pg_terminate_backend(pid)) FROM pg_locks JOIN pg_database d ON d.oid = database "
+                        # the timeout waits until it is gone: the signal alone comes back before the lock is free
+                        "SELECT count(pg_terminate_backend(pid, 30000)) FROM pg_locks JOIN pg_database d ON d.oid = database "
                         "WHERE locktype = 'advisory' AND granted AND d.datname = current_database()"
                     )
                     assert ended.scalar() == 1
