@@ -53,9 +53,9 @@ workbook: $(READY)  ## make the workbook's PDF from its source again
 lock: $(READY)  ## resolve the lock files anew
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-annotate --no-header --extra postgres pyproject.toml -o requirements.lock
+	  --no-annotate --no-header --extra postgres --extra ses pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-annotate --no-header --extra postgres --group dev pyproject.toml -o requirements-dev.lock
+	  --no-annotate --no-header --extra postgres --extra ses --group dev pyproject.toml -o requirements-dev.lock
 
 clean:  ## take away what was made here, the environment too
 	@rm -rf $(VENV) var/demo var/bench.json var/coverage.xml out dist build .pytest_cache .mypy_cache \

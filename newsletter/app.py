@@ -10,20 +10,19 @@ import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
+from newsletter import providers
 from newsletter import settings as settings_
 from newsletter.core.links import Links
 from newsletter.errors import ConfigurationError
 from newsletter.flows.desk import Desk
 from newsletter.ports import Provider
-from newsletter.providers.outbox import Outbox
-from newsletter.providers.smtp import Smtp
 from newsletter.settings import Settings
 from newsletter.store import SqlStore, open_store
 
@@ -44,8 +43,9 @@ class App:
 
     def __exit__(self, *_: object) -> None:
         for provider in (self.desk.provider, self.desk.transactional):
-            if isinstance(provider, Smtp):
-                provider.close()
+            close = getattr(provider, "close", None)  # those that keep connections have one
+            if close is not None:
+                close()
         self.store.close()
 
 
@@ -92,29 +92,20 @@ def database_url(found: Settings, root: Path) -> str:
     return url
 
 
-def _outbox(found: Settings, root: Path) -> Provider:
-    return Outbox(path=root / found.outbox.path)
-
-
-def _smtp(found: Settings, _root: Path) -> Provider:
-    return Smtp(
-        host=found.smtp.host,
-        port=found.smtp.port,
-        username=found.smtp.username,
-        password=found.smtp.password.get_secret_value(),
-        security=found.smtp.security,
-    )
-
-
-PROVIDERS: dict[str, Callable[[Settings, Path], Provider]] = {"outbox": _outbox, "smtp": _smtp}
-"""How each provider is built from the settings."""
-
-
 def make_provider(name: str, found: Settings, root: Path) -> Provider:
-    """A provider by its name. Raises: ConfigurationError for a name there is none of."""
-    if name not in PROVIDERS:
-        raise ConfigurationError(f'There is no provider "{name}".', f"Choose one of: {', '.join(PROVIDERS)}.")
-    return PROVIDERS[name](found, root)
+    """A provider by its name. Raises: ConfigurationError for a name there is none of, or that does not load."""
+    if name not in providers.installed():
+        known = ", ".join(providers.installed())
+        raise ConfigurationError(f'There is no provider "{name}".', f"Choose one of: {known}.")
+    try:
+        module = providers.load(name)
+    except Exception as problem:  # noqa: BLE001 - it may be anybody's code
+        raise ConfigurationError(
+            f'The provider "{name}" cannot be loaded ({type(problem).__name__}: {problem}).',
+            f"It is of the package {providers.installed()[name].value}.",
+        ) from None
+    built: Provider = module.build(getattr(found, name), root)
+    return built
 
 
 def _secret_keys(found: Settings, root: Path) -> tuple[str, ...]:

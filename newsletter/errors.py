@@ -7,6 +7,7 @@
     ├── FileRefused                 a file that cannot be read, or is not what it should be
     ├── LinkRefused                 a link that is wrong, forged or of an earlier time
     │   └── LinkExpired             a link that was right and is too old
+    ├── BadSignature                a webhook that the provider did not sign
     ├── NothingToDo                 already sent, a draft, not due, nobody to write to
     ├── WorkLeft                    stopped before the end; run again
     │   └── StoreBusy               the database is locked, full, read-only or away
@@ -69,6 +70,10 @@ class LinkRefused(NewsletterError):
 
 class LinkExpired(LinkRefused):
     """The link was ours and is too old."""
+
+
+class BadSignature(NewsletterError):
+    """A webhook request that is not the provider's own. The message repeats nothing of it."""
 
 
 class NothingToDo(NewsletterError):

@@ -16,14 +16,14 @@ import random
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email import policy
 from itertools import islice
 from typing import Literal
 
-from newsletter.core.delivery import Batch, BatchResult, Capabilities, Outcome, Recipient, Status, all_of
+from newsletter.core.delivery import Batch, BatchResult, Capabilities, Finding, Outcome, Recipient, Status, all_of
 from newsletter.core.email import Email, Escape, Mailbox, Site, fill
 from newsletter.ports import Provider
 
@@ -200,6 +200,7 @@ class FakeProvider:
         default_factory=lambda: Capabilities(max_batch=500, mode="batch", reconcile="search", network=False)
     )
     sleep: Callable[[float], None] = time.sleep
+    findings: Sequence[Finding] = ()
     calls: list[Call] = field(default_factory=list)
     received: dict[str, list[Recipient]] = field(default_factory=dict)
 
@@ -226,6 +227,10 @@ class FakeProvider:
             return dict.fromkeys((recipient.key for recipient in batch.recipients), None)
         with self._lock:
             return {recipient.key: self._settled(recipient.key) for recipient in batch.recipients}
+
+    def check(self, need: int) -> Sequence[Finding]:  # noqa: ARG002
+        """What it was told to say."""
+        return self.findings
 
     def then(self, *steps: Step) -> None:
         """Add to the script."""

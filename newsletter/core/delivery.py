@@ -7,7 +7,7 @@ recipient in the same order. Unknown is an answer of its own: it is never guesse
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import ip_address
@@ -66,6 +66,31 @@ class BatchResult:
     halt: Literal["", "auth", "quota", "account", "bug"] = ""
 
 
+Trial = Literal["delivered", "bounced", "soft_bounced", "complained", "suppressed"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a provider says of our account before a campaign: `error` refuses it, `warning` is told.
+
+    An error needs a clear answer; no answer is a warning.
+    """
+
+    level: Literal["error", "warning"]
+    id: str  # such as "quota", "stream", "tracking", "domain", "key"
+    what: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """An address on a provider's own list, and why it stands there. Ours is the truth."""
+
+    address: str
+    reason: Literal["bounce", "complaint", "unsubscribe", "other"]
+    at: datetime | None = None
+
+
 @dataclass(frozen=True)
 class Capabilities:
     """What a provider can do; the flows refuse by name what it cannot."""
@@ -80,6 +105,11 @@ class Capabilities:
     settle_seconds: float = 0.0  # how long before a search is conclusive
     rate: float | None = None  # messages per second, the provider's documented limit
     network: bool = True  # False: nothing leaves this machine
+    suppressions: frozenset[Literal["read", "add", "remove"]] = frozenset()  # what its own list lets us do
+    webhook_auth: Literal["svix", "ecdsa", "hmac", "sns", "shared_secret", "none"] = "none"
+    event_ids: bool = False  # whether an event carries a unique id
+    unsubscribe_events: bool = False  # whether it may take readers off by itself, and says so
+    test_addresses: Mapping[Trial, str] = field(default_factory=dict)  # its own, which answer as named
 
     @property
     def splits(self) -> bool:

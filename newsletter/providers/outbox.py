@@ -14,15 +14,16 @@ import errno
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from email import policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Literal
 
 from newsletter.core import mime
-from newsletter.core.delivery import Batch, BatchResult, Capabilities, Outcome, Recipient, Status, all_of
+from newsletter.core.delivery import Batch, BatchResult, Capabilities, Finding, Outcome, Recipient, Status, all_of
 from newsletter.core.email import Email
 from newsletter.errors import AddressRefused, ProviderError
 
@@ -30,6 +31,18 @@ Halt = Literal["", "quota", "account"]
 
 _STALE = 36 * 3600.0
 """Seconds after which a file in tmp/ is nobody's any more (the Maildir convention)."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Its settings."""
+
+    path: Path = Path("var/outbox")
+
+
+def build(section: Section, root: Path) -> Outbox:
+    """The provider of a publication's folder."""
+    return Outbox(path=root / section.path)
 
 
 class Outbox:
@@ -75,6 +88,10 @@ class Outbox:
             return {recipient.key: _settled(recipient.key, there) for recipient in batch.recipients}
         except OSError:
             return {recipient.key: None for recipient in batch.recipients}
+
+    def check(self, need: int) -> Sequence[Finding]:  # noqa: ARG002
+        """Nothing: an outbox has no quota, and whether it can be written shows at the first batch."""
+        return []
 
     def _prepare(self, batch: Batch) -> None:
         self._path.mkdir(mode=0o700, parents=True, exist_ok=True)

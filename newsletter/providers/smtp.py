@@ -21,22 +21,27 @@ import smtplib
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
 
 from newsletter.core import mime
 from newsletter.core.delivery import (
     Batch,
     BatchResult,
     Capabilities,
+    Finding,
     Outcome,
     Recipient,
     Status,
     on_this_machine,
 )
-from newsletter.core.email import Email, header_value
+from newsletter.core.email import Email
+from newsletter.core.redact import redacted
 from newsletter.errors import AddressRefused, ProviderError
 
 Security = Literal["starttls", "tls", "none"]
@@ -45,6 +50,31 @@ Stage = Literal["connect", "login", "mail", "rcpt", "data", "end"]
 
 PAUSE = 60.0
 """Seconds all senders wait when a server says "later" or cannot be reached."""
+
+
+_NONE = SecretStr("")
+
+
+@dataclass(frozen=True)
+class Section:
+    """Its settings."""
+
+    host: str = ""
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    username: str = ""
+    password: SecretStr = _NONE
+    security: Security = "starttls"
+
+
+def build(section: Section, root: Path) -> Smtp:  # noqa: ARG001
+    """The provider as set up."""
+    return Smtp(
+        host=section.host,
+        port=section.port,
+        username=section.username,
+        password=section.password.get_secret_value(),
+        security=section.security,
+    )
 
 
 class Smtp:
@@ -108,6 +138,10 @@ class Smtp:
     def reconcile(self, batch: Batch, *, key: str) -> Mapping[str, Outcome | None]:  # noqa: ARG002
         """None for every row: SMTP cannot be asked what became of a message."""
         return {recipient.key: None for recipient in batch.recipients}
+
+    def check(self, need: int) -> Sequence[Finding]:  # noqa: ARG002
+        """Nothing: a server tells of its limits only when they are reached."""
+        return []
 
     def close(self) -> None:
         """Say goodbye on the connections that are kept."""
@@ -293,7 +327,7 @@ class _Verdict:
         return bool(self.halt) or self.retry_after is not None
 
     def without(self, *secrets: str) -> _Verdict:
-        return _Verdict(self.status, self.code, _scrubbed(self.detail, secrets), self.retry_after, self.halt)
+        return _Verdict(self.status, self.code, redacted(self.detail, secrets), self.retry_after, self.halt)
 
 
 def _judged(reply: _Reply) -> _Verdict:
@@ -372,27 +406,6 @@ def _unable(stage: Stage) -> _Verdict:
         return _Verdict(Status.RETRY, "auth", "The server offers no login that this program knows.", halt="auth")
     why = "The server offers no STARTTLS; use its TLS port, or set security to tls."
     return _Verdict(Status.RETRY, "starttls", why, halt="account")
-
-
-def _scrubbed(text: str, secrets: tuple[str, ...]) -> str:
-    """The server's words without anybody's address: servers like to echo it, whole or by its first part."""
-    for part in _told(secrets):
-        if part.lower() in text.lower():
-            text = re.sub(rf"(?<![^\W_]){re.escape(part)}(?![^\W_])", "…", text, flags=re.IGNORECASE)
-    return header_value(_ADDRESS.sub("…", text))[:_LONGEST_DETAIL]
-
-
-def _told(secrets: tuple[str, ...]) -> Iterator[str]:
-    for secret in filter(None, secrets):
-        local, at, _ = secret.partition("@")
-        yield secret
-        if at and len(local) > _TELLING:
-            yield local
-
-
-_ADDRESS = re.compile(r"[^\s<>\"',;:()]+(?:@|%40|=40)[^\s<>\"',;:()]+", re.IGNORECASE)
-_LONGEST_DETAIL = 200
-_TELLING = 2  # an address of one or two letters before the @ is told by its domain, not by them
 
 
 def _outcome(recipient: Recipient, verdict: _Verdict, message_id: str) -> Outcome:

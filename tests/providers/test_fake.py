@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from newsletter import providers
 from newsletter.core.delivery import Capabilities, Status
-from newsletter.providers import BUILT_IN
 from newsletter.testing import (
     Arrived,
     Chance,
@@ -161,9 +162,9 @@ def test_chance_is_the_same_in_every_run():
     assert [one.id("s"), one.id("s")] == ["s-1", "s-2"]
 
 
-def test_every_built_in_word_is_a_module_and_the_name_of_its_provider(tmp_path):
-    from newsletter.providers.outbox import Outbox
-    from newsletter.providers.smtp import Smtp
-
-    built = [Outbox(path=tmp_path), Smtp(host="mail.example.org")]
-    assert {provider.name for provider in built} == set(BUILT_IN)
+def test_every_provider_is_installed_by_its_name_and_built_from_its_section(tmp_path):
+    """Ours are found as anybody's are: by the entry point of an installed package."""
+    files = {path.stem for path in Path(providers.__file__).parent.glob("*.py")} - {"__init__", "transport"}
+    assert files == set(providers.installed())
+    module = providers.load("outbox")
+    assert module.build(module.Section(), tmp_path).name == "outbox"

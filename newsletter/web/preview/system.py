@@ -25,7 +25,6 @@ from newsletter.errors import AddressRefused, ConfigurationError, LinkExpired, L
 from newsletter.flows.desk import Desk
 from newsletter.flows.signup import Asked, Confirmed
 from newsletter.ports import Provider, Store
-from newsletter.providers.outbox import Outbox
 from newsletter.settings import Settings
 from newsletter.web import errors
 from newsletter.web.pages import Pages, Trouble
@@ -98,7 +97,7 @@ def _provider(name: str, settings: Settings, root: Path) -> Provider:
     try:
         return make_provider(name, settings, root)
     except ConfigurationError:
-        return Outbox(path=root / settings.outbox.path)
+        return make_provider("outbox", settings, root)
 
 
 # --- mails -----------------------------------------------------------------------------------------
