@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,11 +62,14 @@ def import_(
         write=not stdout,
     ):
         results.append(one)
-        _tell(one, keep_names=keep_names, stdout=stdout)
+        _tell(one, stdout=stdout)
     found = [one.letter.contact for one in results if one.letter and one.letter.contact.facts]
     if found and not stdout:
         _facts(found, here.root, write=write_settings)
-    return exits.PROBLEMS if any(one.trouble for one in results) else exits.DONE
+    refused = sum(one.trouble is not None for one in results)
+    if refused and len(results) > 1:
+        sys.stderr.write(f"{refused} of {len(results)} files could not be taken; what to do about each stands above.\n")
+    return exits.PROBLEMS if refused else exits.DONE
 
 
 def _publication(here: Here) -> Publication:
@@ -93,9 +95,9 @@ def _day(said: str, publication: Publication) -> date:
     return day
 
 
-def _tell(one: Brought, *, keep_names: bool, stdout: bool) -> None:
+def _tell(one: Brought, *, stdout: bool) -> None:
     """What became of a file: on stderr when the issue itself goes to stdout."""
-    from newsletter.flows.importing import create, report, warnings
+    from newsletter.flows.importing import warnings
 
     if one.letter is None:
         what = one.trouble
@@ -106,9 +108,6 @@ def _tell(one: Brought, *, keep_names: bool, stdout: bool) -> None:
         sys.stdout.write(one.letter.text)
     if one.written is not None:
         say(f"{one.source} -> {one.written}")
-        if keep_names:
-            beside = one.written.with_suffix(".import.json")
-            create(beside, (json.dumps(report(one), ensure_ascii=False, indent=2) + "\n").encode())
     for guess in one.letter.guesses:
         say(f"  {guess}")
     for warning in warnings(one.letter.contact):

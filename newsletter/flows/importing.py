@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import json
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -70,29 +72,58 @@ def bring(
     """
     for file in files:
         try:
-            made = _made(file, publication, date, lang)
+            made = _made(file, publication, date, lang, pictures=_plainly(file) if keep_names else "")
             place = _place(made, file, root, out, keep_names=keep_names) if write else None
             if place is not None:
                 _pictures(made, out if out is not None else root)
                 create(place, made.text.encode())
+            brought = Brought(file, made, place)
+            if place is not None and keep_names:
+                create(_beside_it(place), (json.dumps(report(brought), ensure_ascii=False, indent=2) + "\n").encode())
         except NewsletterError as trouble:
             yield Brought(file, trouble=trouble)
         else:
-            yield Brought(file, made, place)
+            yield brought
 
 
-def _made(file: Path, publication: Publication, date: dt.date, lang: str) -> Letter:
+def _plainly(file: Path) -> str:
+    """The name of a file as its pictures get it."""
+    return frontmatter.slug_of(file.stem)[:60].strip("-") or "picture"
+
+
+def _beside_it(place: Path) -> Path:
+    return place.with_name(f"{place.stem}.import.json")
+
+
+def _made(file: Path, publication: Publication, date: dt.date, lang: str, *, pictures: str) -> Letter:
     try:
-        if file.stat().st_size > letters.MOST:
-            raise NewsletterError("This file is too big for a letter.", "Import the text alone.")
-        raw = file.read_bytes()
+        raw = _bytes(file)
     except FileNotFoundError:
         raise NotFound("There is no such file.", "Look at the spelling.") from None
     except IsADirectoryError:
         raise NewsletterError("This is a folder.", "Name the files in it.") from None
     except OSError as trouble:
         raise NewsletterError(f"This file cannot be read ({trouble.strerror}).", "Look at its permissions.") from None
-    return letters.letter(file.name, raw, publication, date=date, lang=lang, beside=_beside(file.parent))
+    beside = _beside(file.parent)
+    try:
+        return letters.letter(file.name, raw, publication, date=date, lang=lang, beside=beside, pictures=pictures)
+    except NewsletterError:
+        raise
+    except Exception as trouble:  # a document nobody thought of must not stop the others
+        raise NewsletterError(
+            f"This file cannot be read: the importer failed ({type(trouble).__name__}).",
+            "Save it as plain text and import that, and tell us about it.",
+        ) from trouble
+
+
+def _bytes(file: Path) -> bytes:
+    """What is in a file. Raises: OSError, and NewsletterError for what is none, or too big for a letter."""
+    about = file.stat()
+    if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
+        raise NewsletterError("This is no file with text in it.", "Name a file.")
+    if about.st_size > letters.MOST:
+        raise NewsletterError("This file is too big for a letter.", "Import the text alone.")
+    return file.read_bytes()
 
 
 class _beside:  # noqa: N801  it is called like a function
@@ -115,18 +146,26 @@ def _place(made: Letter, file: Path, root: Path, out: Path | None, *, keep_names
     folder = out if out is not None else root / ISSUES
     name = f"{file.stem}.md" if keep_names else f"{made.date.isoformat()}-{made.slug}.md"
     place = folder / name
-    if place.exists():
-        raise NewsletterError(
-            f"{place.name} is there already, and nothing is written over.",
-            "Move it away, or give another --date or -o.",
-        )
+    other = "give another folder with -o" if keep_names else "give another --date or -o"
+    for one in [place, _beside_it(place)] if keep_names else [place]:
+        if one.exists():
+            raise NewsletterError(
+                f"{one.name} is there already, and nothing is written over.", f"Move it away, or {other}."
+            )
     return place
 
 
 def create(path: Path, content: bytes) -> None:
     """Write a new file, whole or not at all. Raises: NewsletterError when there is one already, or no room."""
+    folder = path.parent
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as trouble:
+        what = "it is no folder" if isinstance(trouble, FileExistsError | NotADirectoryError) else trouble.strerror
+        raise NewsletterError(
+            f"{path.name} cannot be written into {folder} ({what}).", "Name another folder with -o."
+        ) from None
+    try:
         with _beginning(path, content) as made:
             os.link(made, path)  # fails where a file is, unlike a rename
     except FileExistsError:

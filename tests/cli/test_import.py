@@ -97,6 +97,7 @@ def test_nothing_is_written_over_and_one_bad_file_does_not_stop_the_others(cli: 
     assert "no Word document" in cli.err
     assert "There is no such file" in cli.err
     assert "is there already" in cli.err
+    assert cli.err.endswith("3 of 4 files could not be taken; what to do about each stands above.\n")
 
 
 def test_keep_names_gives_a_report_for_programs(cli: Cli, folder: Path) -> None:
@@ -113,6 +114,39 @@ def test_keep_names_gives_a_report_for_programs(cli: Cli, folder: Path) -> None:
     assert all(
         guess["words"][:10] in lines[guess["written"] - 1] for guess in report["guesses"] if "heading" in guess["what"]
     )
+
+
+def test_two_files_of_one_name_give_one_issue_and_a_word_about_the_other(cli: Cli, folder: Path) -> None:
+    (folder / "more").mkdir()
+    (folder / "more/rain.txt").write_text(LETTER.replace("Rain", "Hail"), "utf-8")
+    (folder / "snow.txt").write_text(LETTER, "utf-8")
+    (folder / "wind.txt").write_text(LETTER, "utf-8")
+    out = folder / "out"
+    out.mkdir()
+    (out / "snow.import.json").write_text("mine", "utf-8")
+    files = [str(folder / name) for name in ("rain.txt", "more/rain.txt", "snow.txt", "wind.txt")]
+    assert cli("import", *files, "-o", str(out), "--keep-names") == 1
+    names = ["rain.import.json", "rain.md", "snow.import.json", "wind.import.json", "wind.md"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    assert "Rain" in (out / "rain.md").read_text("utf-8")
+    assert (out / "snow.import.json").read_text("utf-8") == "mine"
+    assert "rain.md is there already" in cli.err
+    assert "snow.import.json is there already" in cli.err
+
+
+def test_pictures_of_letters_with_one_title_do_not_meet(cli: Cli, folder: Path) -> None:
+    for name, content in (("one", "iVBORw0KGgo="), ("two", "iVBORw0KGgoA")):
+        page = f"<h1>Our letter</h1><p>Words.</p><p><img alt='x' src='data:image/png;base64,{content}'></p>"
+        (folder / f"{name}.html").write_text(page, "utf-8")
+    files = [str(folder / name) for name in ("one.html", "two.html")]
+    assert cli("import", *files, "-o", str(folder / "out"), "--keep-names") == 0
+    assert sorted(path.name for path in (folder / "out/images").iterdir()) == ["one-1.png", "two-1.png"]
+
+
+def test_a_place_that_is_no_folder_is_told(cli: Cli, folder: Path) -> None:
+    assert cli("import", str(folder / "rain.txt"), "-o", str(folder / "newsletter.yml")) == 1
+    assert "it is no folder" in cli.err
+    assert (folder / "newsletter.yml").read_text("utf-8") == SETTINGS
 
 
 def test_stdout_prints_the_issue_and_writes_nothing(cli: Cli, folder: Path) -> None:

@@ -148,7 +148,8 @@ def is_contact(line: str) -> bool:
         return False
     if is_address(rest):
         return True
-    return _only_facts(rest, signed=signs.is_contact_sign(emoji))
+    signature = line.strip() == "--"  # RFC 3676, 4.3
+    return signature or _only_facts(rest, signed=signs.is_contact_sign(emoji))
 
 
 def is_address(line: str) -> bool:

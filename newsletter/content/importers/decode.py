@@ -38,7 +38,8 @@ def _decoded(raw: bytes, *, html: bool) -> str:
         return raw.decode(name, "replace")
     if b"\0" in raw:
         raise NewsletterError(
-            "This file is no text: it holds null characters.", "Save it as plain text, Word or HTML, and try again."
+            "This file is no text: it holds signs that no text has.",
+            "Save it as plain text, Word or HTML, and try again.",
         )
     said = _META.search(raw[:4096]) if html else None
     for name in [said[1].decode("ascii"), "utf-8"] if said else ["utf-8"]:

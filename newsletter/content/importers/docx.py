@@ -10,12 +10,13 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import mammoth
 
-from newsletter.content.importers import html
+from newsletter.content.importers import html, wordxml
 from newsletter.content.importers.stream import Attached, Source
 from newsletter.errors import NewsletterError
 
@@ -24,25 +25,27 @@ TEXT = 12_000_000  # bytes, of one part in XML
 PARTS = 2_000
 RATIO = 200
 
-_STYLES = """
-p[style-name='Title'] => p.title:fresh
-p[style-name='Subtitle'] => p.subtitle:fresh
-p[style-name='Caption'] => p.caption:fresh
-p[style-name='Quote'] => blockquote > p:fresh
-p[style-name='Intense Quote'] => blockquote > p:fresh
-p[style-name='Block Text'] => blockquote > p:fresh
-p[style-name='List Bullet'] => ul > li:fresh
-p[style-name='List Bullet 2'] => ul|ol > li > ul > li:fresh
-p[style-name='List Bullet 3'] => ul|ol > li > ul|ol > li > ul > li:fresh
-p[style-name='List Number'] => ol > li:fresh
-p[style-name='List Number 2'] => ul|ol > li > ol > li:fresh
-p[style-name='List Number 3'] => ul|ol > li > ul|ol > li > ol > li:fresh
-p[style-name='heading 1'] => h1:fresh
-p[style-name='heading 2'] => h2:fresh
-p[style-name='heading 3'] => h3:fresh
-p[style-name='heading 4'] => h4:fresh
-"""
+_STYLES = "\n".join(
+    [
+        f"p.{wordxml.TITLE} => p.title:fresh",
+        f"p.{wordxml.SUBTITLE} => p.subtitle:fresh",
+        f"p.{wordxml.RULE} => hr",
+        f"p.{wordxml.CODE} => pre:separator('\\n')",
+        "r[style-name='Verbatim Char'] => code",
+        "r[style-name='HTML Code'] => code",
+        f"p.{wordxml.CAPTION} => p.caption:fresh",
+        f"p.{wordxml.QUOTE} => blockquote > p:fresh",
+        *(f"p.{wordxml.HEADING}{level} => h{level}:fresh" for level in range(1, 7)),
+        "p[style-name='List Bullet'] => ul > li:fresh",
+        "p[style-name='List Bullet 2'] => ul|ol > li > ul > li:fresh",
+        "p[style-name='List Bullet 3'] => ul|ol > li > ul|ol > li > ul > li:fresh",
+        "p[style-name='List Number'] => ol > li:fresh",
+        "p[style-name='List Number 2'] => ul|ol > li > ol > li:fresh",
+        "p[style-name='List Number 3'] => ul|ol > li > ul|ol > li > ol > li:fresh",
+    ]
+)
 _KINDS = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp"}
+_OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # a compound file: Word before 2007, and any document with a password
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 
 
@@ -54,14 +57,19 @@ def read(raw: bytes) -> Source:
     def picture(image: mammoth.documents.Image) -> dict[str, str]:
         ending = _KINDS.get(image.content_type, "")
         if not ending:
-            return {"src": ""}
-        with image.open() as content:
-            files.append(Attached(f"picture-{len(files) + 1}.{ending}", content.read()))
+            return {"src": "missing:"}
+        try:
+            with image.open() as opened:
+                content = opened.read()
+        except (OSError, ValueError, KeyError):  # it is linked, and lies elsewhere
+            return {"src": "missing:"}
+        files.append(Attached(f"picture-{len(files) + 1}.{ending}", content))
         return {"src": f"file-{len(files) - 1}"}
 
     try:
+        document = wordxml.prepared(raw)
         found = mammoth.convert_to_html(
-            io.BytesIO(raw),
+            io.BytesIO(document.raw),
             style_map=_STYLES,
             convert_image=mammoth.images.img_element(picture),
             ignore_empty_paragraphs=False,
@@ -78,10 +86,11 @@ def read(raw: bytes) -> Source:
     page = re.sub(
         r'src="file-(\d+)"',
         lambda one: f'src="file-{one[1]}.{files[int(one[1])].name.rpartition(".")[2]}"',
-        found.value,
+        re.sub(rf'<li><a id="{wordxml.NUMBER}(\d+)"></a>', r'<li value="\1">', found.value),
     )
     source = html.read(page, lambda name: beside(name.rpartition(".")[0]))
-    return replace(source, footer=(*source.footer, *edges))
+    notes = tuple((0, note) for note in document.notes)
+    return replace(source, footer=(*source.footer, *edges), notes=(*notes, *source.notes))
 
 
 def _refusal(what: str) -> NewsletterError:
@@ -90,6 +99,9 @@ def _refusal(what: str) -> NewsletterError:
 
 def _safe(raw: bytes) -> list[str]:
     """Judge the parcel before anything is unpacked. Out: the lines of its headers and footers."""
+    if raw.startswith(_OLE):
+        locked = "EncryptedPackage".encode("utf-16-le") in raw
+        raise _refusal("is protected by a password" if locked else "was saved by an old Word (.doc)")
     try:
         parcel = zipfile.ZipFile(io.BytesIO(raw))
     except (zipfile.BadZipFile, ValueError, OverflowError):
@@ -115,7 +127,7 @@ def _part(parcel: zipfile.ZipFile, part: zipfile.ZipInfo) -> list[str]:
     try:
         with parcel.open(part) as opened:
             content = opened.read(TEXT + 1)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError):
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError, ValueError):
         raise _refusal("is damaged") from None
     if len(content) > TEXT:
         raise _refusal("would unpack to far more than a letter holds")

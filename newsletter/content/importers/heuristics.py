@@ -37,6 +37,7 @@ LINE = 60  # a short line: verse, address, signature
 TITLE = 150
 _CARD = 140
 _ASKS = "questions that stand alone, each before a paragraph"
+_ALONE = "short line that stands alone"
 _SEVERAL = 2
 
 _UNDO = {
@@ -150,15 +151,34 @@ class _Judge:
                     del self.pieces[at]
                     break
             return
+        numbered = False
         for at, piece in enumerate(self.pieces[:4]):
-            if piece.kind is Kind.RULE or signs.is_number_of_issue(piece.text) or signs.is_dated(piece.text):
+            if piece.kind in {Kind.RULE, Kind.PICTURE} or signs.is_dated(piece.text):
+                continue
+            if piece.kind is Kind.TEXT and signs.is_number_of_issue(piece.text):
+                numbered = True
                 continue
             if piece.kind is Kind.HEADING or (piece.kind is Kind.TEXT and self._is_title(piece, at)):
                 self.title = " ".join(piece.text.split()).strip("*_ ")
                 if not piece.sure:
                     self._guess(piece, "took the first line as the subject", "If wrong, put it back into the text.")
                 del self.pieces[at]
-            return
+                return
+            break
+        if numbered or self.source.called:
+            self._named(numbered=numbered)
+
+    def _named(self, *, numbered: bool) -> None:
+        """What a letter without a title is called: by its page, or by the line with its number."""
+        self.title = self.source.called
+        at = next((at for at, piece in enumerate(self.pieces) if signs.is_number_of_issue(piece.text)), None)
+        if numbered and not self.title and at is not None:
+            self.title = " ".join(self.pieces[at].text.split())
+            self._guess(self.pieces[at], "took the first line as the subject", "If wrong, put it back into the text.")
+            del self.pieces[at]
+        same = next((at for at, piece in enumerate(self.pieces[:6]) if _bare(piece.text) == _bare(self.title)), None)
+        if same is not None and self.pieces[same].kind in {Kind.TEXT, Kind.HEADING}:
+            del self.pieces[same]
 
     def _is_title(self, piece: Piece, at: int) -> bool:
         text = piece.text
@@ -255,9 +275,7 @@ class _Judge:
             followed = (
                 tail is not None and tail.kind is not Kind.HEADING and not (tail.kind is Kind.ITEM and tail.ordered)
             )
-            if followed and all(
-                signs.heading_shape(self.pieces[at].text) and signs.ending(self.pieces[at].text) != "." for at in chain
-            ):
+            if followed and all(self._numbered_head(self.pieces[at]) for at in chain):
                 for at in chain:
                     piece = self.pieces[at]
                     rich = (Run(piece.mark or f"{piece.number}. "), *piece.rich)
@@ -271,19 +289,25 @@ class _Judge:
     def _chains(self) -> list[list[int]]:
         chains: list[list[int]] = []
         for at, piece in enumerate(self.pieces):
-            if piece.kind is not Kind.ITEM or not piece.ordered or piece.level or not piece.style:
+            if piece.kind is not Kind.ITEM or not piece.ordered or piece.level:
                 continue
-            last = self.pieces[chains[-1][-1]] if chains else None
-            if (
-                last
-                and piece.number == last.number + 1
-                and piece.style == last.style
-                and self._near(chains[-1][-1], at)
-            ):
-                chains[-1].append(at)
+            open_ = next((chain for chain in reversed(chains) if self._counts_on(chain[-1], at)), None)
+            if open_ is not None:
+                open_.append(at)
             else:
                 chains.append([at])
         return [chain for chain in chains if len(chain) > 1]
+
+    @staticmethod
+    def _numbered_head(piece: Piece) -> bool:
+        """Whether an item may be a heading; what its source made a list of is one only when it is bold."""
+        typed = bool(piece.style) or all_bold(piece.rich)
+        return typed and signs.heading_shape(piece.text) and signs.ending(piece.text) != "."
+
+    def _counts_on(self, last: int, at: int) -> bool:
+        """Whether an item's number goes on from an earlier one's."""
+        before, here = self.pieces[last], self.pieces[at]
+        return here.number == before.number + 1 and here.style == before.style and self._near(last, at)
 
     def _near(self, start: int, end: int) -> bool:
         return not any(piece.kind is Kind.HEADING for piece in self.pieces[start + 1 : end])
@@ -541,7 +565,7 @@ class _Judge:
         for at, piece in enumerate(self.pieces):
             if piece.kind is not Kind.TEXT or piece.of_item or at in self.signature or "\n" in piece.text:
                 continue
-            if piece.style == "subtitle":
+            if piece.style in _BESIDE:
                 continue
             if why := self._shows(at, piece):
                 self._make_heading(at, why)
@@ -671,6 +695,10 @@ class _Judge:
                 break
             longest = max(longest, len(text))
             end += 1
+        commas = sum(piece.text.rstrip().endswith((",", "،", "，")) for piece in self.pieces[start:end])
+        close = all(one.style in {"line", "lines"} and not one.gap for one in self.pieces[start + 1 : end])
+        if commas and close and commas >= (end - start) // 2:
+            return start  # lines of one paragraph, set by hand: verse
         return self._not_a_lead(start, end)
 
     def _begins_text(self, at: int) -> bool:
@@ -735,10 +763,10 @@ class _Judge:
         strong = self._explicit() >= 2 or self._guessed("emoji") >= 3  # noqa: PLR2004
         candidates = [(at, self._stands_out(at, strong=strong)) for at in range(len(self.pieces))]
         titled = sum(why == "every word begins with a capital" for _, why in candidates)
-        asking = sum(why == _ASKS for _, why in candidates)
+        alike = sum(why in {_ASKS, _ALONE} for _, why in candidates)
         for at, why in candidates:
-            if why == _ASKS and asking < _SEVERAL:
-                continue  # one question between two paragraphs is a question
+            if why == _ASKS and alike < _SEVERAL:
+                continue  # one question between paragraphs, and no other title, is a question
             if why and (at > 0 or titled > 1):
                 self._make_heading(at, why)
 
@@ -750,7 +778,7 @@ class _Judge:
         text = piece.text.strip()
         if piece.kind is not Kind.TEXT or piece.of_item or at in self.signature or "\n" in text:
             return ""
-        if piece.style == "subtitle" or signs.lead(text)[0] or not signs.heading_shape(text):
+        if piece.style in _BESIDE or signs.lead(text)[0] or not signs.heading_shape(text):
             return ""
         if signs.never_heading(text) or _byline(text):
             return ""
@@ -771,7 +799,7 @@ class _Judge:
         apart = (piece.gap and (after.gap or self._paragraph(after) or after.kind is not Kind.TEXT)) or self.dense
         if asks:
             return _ASKS if apart and self._paragraph(after) and signs.ending(after.text) != "?" else ""
-        return "short line that stands alone" if apart else ""
+        return _ALONE if apart else ""
 
     def _after_lines(self, at: int) -> bool:
         """Whether a blank line parts this one from verse, an address or facts above it."""
@@ -835,21 +863,23 @@ class _Judge:
 
     def _paragraphs(self) -> None:
         """Short lines that stand together are one paragraph with line breaks: verse, address, signature."""
-        whole: list[Piece] = []
+        groups: list[list[Piece]] = []
         for at, piece in enumerate(self.pieces):
-            last = whole[-1] if whole else None
-            if last is not None and self._same_paragraph(last, piece, at):
-                whole[-1] = replace(last, rich=joined((last.rich, piece.rich), "\n"))
+            if groups and self._same_paragraph(replace(groups[-1][-1], style=groups[-1][0].style), piece, at):
+                groups[-1].append(piece)
             else:
-                whole.append(piece)
-        self.pieces = whole
+                groups.append([piece])
+        self.pieces = [
+            replace(group[0], rich=joined((one.rich for one in group), "\n")) if len(group) > 1 else group[0]
+            for group in groups
+        ]
 
     def _same_paragraph(self, last: Piece, piece: Piece, at: int) -> bool:
         if piece.kind is not Kind.TEXT or last.kind is not Kind.TEXT or piece.gap or piece.of_item != last.of_item:
             return False
         if at in self.signature and at - 1 in self.signature:
             return True
-        if piece.style in {"p", "subtitle"}:
+        if piece.style in {"p", *_BESIDE}:
             return False  # the source has paragraphs, and this is one
         lines = last.text.split("\n")
         short = len(lines[-1]) <= LINE and len(piece.text) <= LINE
@@ -885,10 +915,13 @@ class _Judge:
             if piece.kind is Kind.TABLE and not piece.sure:
                 words = Piece(Kind.TEXT, piece.rows[0][0] if piece.rows and piece.rows[0] else (), piece.line)
                 self._guess(words, "made a table (columns)", "table")
+            elif piece.kind is Kind.HEADING and piece.style == "sign":
+                self._guess(piece, f"made a heading (it began with {piece.mark.strip()})", "heading")
             elif piece.kind is Kind.CODE and not piece.sure:
                 self._guess(piece, "kept lines as code (set in)", "code")
 
 
+_BESIDE = {"subtitle", "caption"}
 _WORDLESS = {Kind.RULE, Kind.TABLE, Kind.PICTURE, Kind.CODE, Kind.VERBATIM}
 
 
@@ -957,10 +990,8 @@ def _keyed_plainly(text: str) -> bool:
 
 def _byline(text: str) -> bool:
     most = 7
-    return (
-        bool(re.match(r"(?:by|von|por|par|di|door|מאת|بقلم|文[:：]?|作者)\s", text, re.IGNORECASE))
-        and signs.words(text) <= most
-    )
+    found = re.match(r"(?:by|von|por|par|di|door|מאת|بقلم|文[:：]?|作者)\s+(?P<name>\w)", text, re.IGNORECASE)
+    return found is not None and not found["name"].islower() and signs.words(text) <= most
 
 
 def _same_ending(first: str, other: str) -> bool:
@@ -1078,6 +1109,8 @@ def marks(pieces: Sequence[Piece]) -> list[Piece]:
     while at < len(made):
         end = _run_of(made, at, _bulleted)
         few = 2
+        if end - at == 1 and signs.bullet_of(made[at].text)[0] in "—–-":
+            end = at  # alone it is a pause, or who said what stands above
         if end - at >= few or (end - at == 1 and signs.bullet_of(made[at].text)[0] in "•◦▪‣●■⁃"):
             group += 1
             base = signs.bullet_of(made[at].text)[0]
@@ -1102,7 +1135,7 @@ def _bulleted(piece: Piece) -> bool:
     if piece.kind is not Kind.TEXT or (piece.rich and piece.rich[0].raw):
         return False
     sign, long = signs.bullet_of(piece.text)
-    return bool(long) and not (sign in "—–-" and signs.is_attribution(piece.text)) and sign not in ">»→"
+    return bool(long) and sign not in ">»→"
 
 
 def _numbered(made: list[Piece], group: int) -> list[Piece]:

@@ -15,7 +15,8 @@ from typing import ClassVar
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from newsletter.content.importers import css, links, signs
+from newsletter.content.importers import css, links, signs, txt
+from newsletter.content.importers.report import shortened
 from newsletter.content.importers.stream import (
     Attached,
     Kind,
@@ -23,7 +24,9 @@ from newsletter.content.importers.stream import (
     Rich,
     Run,
     Source,
+    all_bold,
     joined,
+    judge_size,
     merged,
     plain,
     stripped,
@@ -61,6 +64,12 @@ _FOOTER = re.compile(r"mceFooterSection|footerContainer|templateFooter|kg-footer
 _BUTTONS = re.compile(
     r"mcnButton(?!Block|Content)|mceButton\w*|kg-btn|(?:^|[\w-]*[-_])(?:button|btn)(?:[-_]\w+)*", re.IGNORECASE
 )
+_SKIP = re.compile(
+    r"(?:skip|jump) to (?:the )?(?:main )?content|zum inhalt(?: springen)?|aller au contenu|saltar al contenido",
+    re.IGNORECASE,
+)
+_SHARE = re.compile(r"[?&]action=share\b")
+_NOTE = re.compile(r"(?:(?:foot|end|cite_)?note|fn|ftn|edn)[-_:]?\d+")
 _FILLER = re.compile("[\u034f\u200c\u200d\u200e\u200b\u00ad\u2007\u2060\u00a0\ufeff\\s]+")
 _CJK = "[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]"
 _WORD_LEVEL = re.compile(r"mso-list:\s*l(?P<list>\d+)\s+level(?P<level>\d+)", re.IGNORECASE)
@@ -123,6 +132,7 @@ class _Walker:
     def __init__(self, text: str, beside: Beside) -> None:
         parser = LexborHTMLParser(re.sub(r"<!\[(?:if|endif)[^\]>]*\]>|<\?xml[^>]*>", "", text))
         self.root = parser.root
+        self.main = _main(parser)
         self.mailchimp = bool(re.search(r"mcnTextBlock|templateBody|mceText|\*\|MC:", text))
         sheet = "\n".join(node.text() for node in parser.css("style"))
         self.classes = css.classes(sheet)
@@ -132,6 +142,7 @@ class _Walker:
         self.lists: list[_List] = []
         self.kix = ""
         self.depth = 0
+        self.letters = 0
         self.in_item = False
         self.style = ""
         self.open_item: tuple[_List, int] | None = None
@@ -143,16 +154,26 @@ class _Walker:
         if self.root is not None:
             self._walk(self.root, _Look())
         self._flush()
-        title = state.title or self._mailed()
+        front = self._mail_head()
         return Source(
             tuple(state.pieces),
-            title=title,
+            title=state.title or self._mailed(),
+            called="" if self.mailchimp or "*|" in self.page_title else self.page_title,
+            front=front,
             preheader=state.preheader,
             footer=tuple(state.footer),
             files=tuple(state.files),
             notes=tuple(state.notes),
             dense=not any(piece.gap for piece in state.pieces[1:]),
         )
+
+    def _mail_head(self) -> dict[str, str]:
+        """`From: ...`, `Subject: ...` at the top of a mail that was saved: what they say, the lines taken out."""
+        most = 8
+        lines = [piece.text if piece.kind is Kind.TEXT else "" for piece in self.state.pieces[:most]]
+        front, _, taken = txt.headers(lines)
+        del self.state.pieces[:taken]
+        return front
 
     def _mailed(self) -> str:
         """What a mail of Mailchimp is called: nothing when a heading begins it. Its logo is left out on the way."""
@@ -229,6 +250,8 @@ class _Walker:
         if _FOOTER.search(kind) or _FOOTER_IDS.fullmatch(name):
             self._aside(node)
             return True
+        if self._is_around(node, tag):
+            return True
         if (
             name.lower() == "templatepreheader"
             or _DROPPED.fullmatch(kind.strip())
@@ -240,6 +263,21 @@ class _Walker:
                 picture.decompose()
         comment = node.css_first("a[href^='#cmnt_ref']") if tag == "div" else None
         return comment is not None and len(node.text()) < _COMMENT
+
+    def _is_around(self, node: LexborNode, tag: str) -> bool:
+        """What a page puts around its text: menus, and all beside the one part that it calls its main one."""
+        beside = self.main is not None and tag in {"header", "aside", "footer"} and not _holds(self.main, node)
+        skip = tag == "a" and bool(_SKIP.fullmatch(node.text().strip()))
+        if not (beside or skip or tag == "nav"):
+            return False
+        title = node.css_first("h1") if beside and tag == "header" else None
+        if title is not None and not self.state.title:
+            self.state.title = " ".join(title.text().split())
+        if beside and tag == "footer":
+            self._aside(node)
+        if words := " ".join(node.text(separator=" ").split()):
+            self.state.notes.append((0, f'left out what the page puts around its text ("{shortened(words)}")'))
+        return True
 
     def _aside(self, node: LexborNode) -> None:
         """A footer that the format marks: its lines, for the contact facts."""
@@ -266,6 +304,8 @@ class _Walker:
         flat = re.sub(r"[ \t\r\n\f\u00a0]+", " ", flat)
         if not flat:
             return
+        self.letters += len(flat)
+        judge_size(self.letters, len(self.state.pieces))
         big = 20
         self.state.runs.append(
             Run(
@@ -315,6 +355,9 @@ class _Walker:
         if tag == "p" and self._listed_by_word(node, look, kind):
             return
         names = kind.split()
+        if "footnote" in names and (mark := node.css_first("a[href^='#']")) and mark.text().strip().isdigit():
+            self._footnote(node, look, int(mark.text()))
+            return
         if "MsoTitle" in names or ("title" in names and tag == "p"):
             self._titled(node)
             return
@@ -324,9 +367,9 @@ class _Walker:
         if re.match(r"MsoHeading(\d)", kind):
             self._heading(node, look, {}, kind)
             return
-        before, self.style = self.style, "subtitle" if {"subtitle", "MsoSubtitle"} & set(names) else self.style
+        before, self.style = self.style, _named(tag, names) or self.style
         count = len(self.state.pieces)
-        self._walk(node, look)
+        self._walk(node, replace(look, quiet=True, bold=False) if self.style and not before else look)
         self._flush()
         self.style = before
         if tag == "p" and len(self.state.pieces) == count and not self.in_item:
@@ -355,8 +398,16 @@ class _Walker:
         for line in pictures:
             self._add(Piece(Kind.PICTURE, line, sure=True))
         words = joined([line for line in lines if line not in pictures], " ")
-        if words:
+        if words and "subtitle" in kind.split():
+            self._subtitled(words)
+        elif words:
             self._add(Piece(Kind.HEADING, words, level=level, sure=True))
+
+    def _subtitled(self, words: Rich) -> None:
+        """A heading that says of itself that it goes with the title."""
+        if self.state.preheader:
+            self._add(Piece(Kind.TEXT, words, style="subtitle"))
+        self.state.preheader = self.state.preheader or plain(words)
 
     def _list(self, node: LexborNode, look: _Look, _style: Mapping[str, str], kind: str) -> None:
         self._flush()
@@ -393,8 +444,10 @@ class _Walker:
 
     def _item(self, node: LexborNode, look: _Look, style: Mapping[str, str], _kind: str) -> None:
         name = str((node.attributes or {}).get("id") or "")
-        if name.startswith(("footnote-", "endnote-")):
-            self._footnote(node, look)
+        if _NOTE.fullmatch(name):
+            here = self.lists[-1] if self.lists else _List(ordered=True, level=0, group=0, number=1)
+            self._footnote(node, look, here.number)
+            here.number += 1
             return
         if not self.lists:
             self._block(node, "div", look, "")
@@ -402,6 +455,8 @@ class _Walker:
         self._flush()
         outer, self.in_item = self.in_item, True
         here = self.lists[-1]
+        said = str((node.attributes or {}).get("value") or "")
+        here.number = int(said) if re.fullmatch(r"\d{1,4}", said) else here.number
         open_, self.open_item = self.open_item, (here, len(self.state.pieces))
         self._walk(node, self._looked("li", look, style))
         self._item_words()
@@ -431,16 +486,19 @@ class _Walker:
             )
         )
 
-    def _footnote(self, node: LexborNode, look: _Look) -> None:
-        number = re.sub(r"\D", "", str((node.attributes or {}).get("id") or ""))
-        outer, self.in_item = self.in_item, False
+    def _footnote(self, node: LexborNode, look: _Look, number: int) -> None:
+        """A note under the text, with the number its mark has."""
+        self._flush()
+        outer, self.state.pieces = self.state.pieces, []
+        in_item, self.in_item = self.in_item, False
         for back in node.css("a[href^='#']"):
             back.decompose()
-        self.state.runs.append(Run(f"[{number}] "))
         self._walk(node, look)
-        words = joined(self._taken(), " ")
-        self.in_item = outer
-        self._add(Piece(Kind.TEXT, words))
+        self._flush()
+        inside, self.state.pieces = self.state.pieces, outer
+        self.in_item = in_item
+        words = joined([piece.rich for piece in inside if piece.rich], " ")
+        self._add(Piece(Kind.TEXT, (Run(f"[{number}] "), *words), style="p"))
 
     def _listed_by_word(self, node: LexborNode, look: _Look, kind: str) -> bool:
         """A paragraph that Word shows as an item: the marker is typed into it, and hidden from us."""
@@ -515,6 +573,8 @@ class _Walker:
         self._flush()
         cells = tuple(tuple(self._cell(cell, look) for cell in row) for row in rows)
         filled = tuple(row for row in cells if any(row))
+        if filled and all(all_bold(cell) for cell in filled[0] if cell):  # a head is bold by itself
+            filled = (tuple(tuple(replace(one, bold=False) for one in cell) for cell in filled[0]), *filled[1:])
         if filled:
             self._add(Piece(Kind.TABLE, rows=filled, sure=True))
 
@@ -544,12 +604,19 @@ class _Walker:
         if re.match(r"#(?:cmnt|_msocom)", href):
             return
         fine = bool(re.match(r"(?:https?://|mailto:|tel:)[^\s]", href, re.IGNORECASE)) or href.startswith("*|")
-        styled = self._looked("a", look, style)
         shown = node.text().strip()
+        if href.startswith("#") and (mark := shown.strip(" []")).isdigit():  # a footnote's
+            self.state.runs.append(Run(f"[{mark}]"))
+            return
+        styled = self._looked("a", look, style)
         if re.match(r"\*\|(?:ARCHIVE|UNSUB|UPDATE_PROFILE|FORWARD)", href):
             fine = False
+        if _SHARE.search(href):
+            return
         button = (
-            any(_BUTTONS.fullmatch(name) for name in kind.split()) or (node.attributes or {}).get("role") == "button"
+            any(_BUTTONS.fullmatch(name) for name in kind.split())
+            or (node.attributes or {}).get("role") == "button"
+            or _looks_pressed(style)
         )
         if button and fine and shown and not "".join(one.text for one in self.state.runs).strip() and not self.in_item:
             self._flush()
@@ -568,8 +635,9 @@ class _Walker:
         alt = " ".join(attributes.get("alt", "").split())
         src = self._file(attributes.get("src", ""))
         if not src:
-            if alt:
-                self.state.notes.append((0, f'a picture could not be taken along ("{alt}")'))
+            if alt or attributes.get("src"):
+                called = f' ("{alt}")' if alt else ""
+                self.state.notes.append((0, f"a picture could not be taken along{called}"))
             return
         self.state.runs.append(Run(alt, src=src, href=look.href))
 
@@ -608,6 +676,36 @@ class _Walker:
         "a": _anchor,
         "img": _picture,
     }
+
+
+def _named(tag: str, names: list[str]) -> str:
+    """The style of a paragraph by its element or class: never a heading, however bold it is."""
+    if {"subtitle", "MsoSubtitle"} & set(names):
+        return "subtitle"
+    return "caption" if tag == "figcaption" or {"caption", "MsoCaption"} & set(names) else ""
+
+
+def _looks_pressed(style: Mapping[str, str]) -> bool:
+    """Whether a link is drawn as a box of its own, as buttons in mails are."""
+    boxed = style.get("display", "") in {"inline-block", "block"}
+    return boxed and any(name.startswith("padding") and value[:1] not in {"", "0"} for name, value in style.items())
+
+
+def _main(parser: LexborHTMLParser) -> LexborNode | None:
+    """The part a page calls its main one, when there is one such part and words are in it."""
+    for name in ("main", "article"):
+        found = parser.css(name)
+        if len(found) == 1 and found[0].text().strip():
+            return found[0]
+    return None
+
+
+def _holds(whole: LexborNode, part: LexborNode) -> bool:
+    """Whether a part lies within another."""
+    up: LexborNode | None = part
+    while up is not None and up.mem_id != whole.mem_id:
+        up = up.parent
+    return up is not None
 
 
 def _rows(table: LexborNode) -> list[list[LexborNode]]:

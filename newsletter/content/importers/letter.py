@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from pathlib import PurePath
 
 from newsletter.content import frontmatter
 from newsletter.content.importers import decode, docx, heuristics, html, md, signs, txt, writer
 from newsletter.content.importers.report import Contact, Guess
-from newsletter.content.importers.stream import Attached, Kind, Piece, Run, Source, joined, plain
+from newsletter.content.importers.stream import Attached, Kind, Piece, Run, Source, joined, judge_size, plain
 from newsletter.core.publication import Publication
 from newsletter.errors import NewsletterError
 
 KINDS = (".txt", ".text", ".md", ".markdown", ".docx", ".html", ".htm")
 PLAIN_MOST = 1_000_000  # bytes; the text of a letter has some 20,000
 MOST = 25_000_000  # bytes, with pictures
-LETTER_MOST = 200_000  # characters
-LINES_MOST = 5_000  # lines or paragraphs
 PREHEADER = (40, 130)
 SUBJECT = (3, 150)
+PASSES = 6
 
 
 @dataclass(frozen=True)
@@ -49,18 +50,20 @@ def letter(
     date: dt.date,
     lang: str = "",
     beside: Callable[[str], bytes | None] = lambda _name: None,
+    pictures: str = "",
 ) -> Letter:
     """Make an issue of a file.
 
     In: its name (the ending says what it is), its bytes, the publication (merge fields, language), the day
-    it is for, the language when it is known, and how to read a picture that lies beside it.
+    it is for, the language when it is known, how to read a picture that lies beside it, and the name pictures
+    get (by default the issue's own).
     Raises: NewsletterError, in words, for a file that cannot be taken.
     """
     source = read(name, raw, beside)
     judged = heuristics.judge(source)
     subject, more = _subject(judged.title, name)
     slug = frontmatter.slug_of(source.front.get("slug", "") or subject)[:60].strip("-") or "letter"
-    files, pieces = _named(source.files, judged.pieces, slug)
+    files, pieces = _named(source.files, judged.pieces, pictures or slug)
     language = lang or source.front.get("lang", "") or judged.lang
     preheader = _preheader(source, pieces)
     head = {
@@ -77,7 +80,23 @@ def letter(
 
 
 def tidied(body: str, publication: Publication, first_line: int) -> tuple[str, tuple[Guess, ...]]:
-    """The body of an issue with the same judgement; the text as it was when there is nothing to do."""
+    """The body of an issue with the same judgement; the text as it was when there is nothing to do.
+
+    What is written is judged again until nothing changes: a blank line set by one judgement may tell the next one
+    something, and tidying what is tidy must change nothing. `line` of a guess is 0 when a later look made it.
+    """
+    text, guesses = _tidied(body, publication, first_line)
+    for _ in range(PASSES):
+        again, more = _tidied(text, publication, first_line)
+        if again == text:
+            return text, guesses
+        told = {(one.what, one.words) for one in guesses}
+        guesses += tuple(replace(one, line=0) for one in more if (one.what, one.words) not in told)
+        text = again
+    return body, ()
+
+
+def _tidied(body: str, publication: Publication, first_line: int) -> tuple[str, tuple[Guess, ...]]:
     judged = heuristics.judge(md.reread(body, first_line), whole=False)
     footer, told = _footer(judged, publication)
     text = writer.body((*judged.pieces, *footer), publication.fields)
@@ -124,11 +143,33 @@ def read(name: str, raw: bytes, beside: Callable[[str], bytes | None]) -> Source
         raise NewsletterError(
             f"This file is too big for a letter ({size}).", "Import the text alone, without what else is in it."
         )
-    source = _source(kind, raw, beside)
-    _judge_size(sum(len(piece.text) for piece in source.pieces), len(source.pieces))
+    source = _source(_really(kind, raw), raw, beside)
+    judge_size(sum(len(piece.text) for piece in source.pieces), len(source.pieces))
     if not any(piece.text.strip() or piece.rows for piece in source.pieces) and not source.title:
         raise NewsletterError("There are no words in this file.", "Look whether it is the right one.")
     return source
+
+
+_OTHERS = (
+    (rb"%PDF-", "a PDF"),
+    (rb"\{\\rtf", "Rich Text (RTF)"),
+    (rb"\x7fELF|MZ\x90|\x1f\x8b|\x89PNG|\xff\xd8\xff|GIF8|\xd0\xcf\x11\xe0", "no text"),
+)
+_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+
+
+def _really(kind: str, raw: bytes) -> str:
+    """The kind a file is by its first bytes, when its name says that it is text."""
+    if kind in {".docx", ".html", ".htm"}:
+        return kind
+    for begins, what in _OTHERS:
+        if re.match(begins, raw):
+            raise NewsletterError(
+                f"This file is {what}, whatever its name says.", "Save it as plain text, Word or HTML."
+            )
+    if raw.startswith(b"PK\x03\x04"):
+        return ".docx"
+    return ".html" if _PAGE.match(raw) else kind
 
 
 def _source(kind: str, raw: bytes, beside: Callable[[str], bytes | None]) -> Source:
@@ -137,19 +178,11 @@ def _source(kind: str, raw: bytes, beside: Callable[[str], bytes | None]) -> Sou
     if kind in {".html", ".htm"}:
         return html.read(decode.text(raw, html=True), beside)
     text = decode.text(raw)
-    _judge_size(len(text), text.count("\n") // 2)
+    judge_size(len(text), text.count("\n") // 2)
     try:
         return md.read(text, html.pieces) if kind in {".md", ".markdown"} else txt.read(text)
     except RecursionError:
         raise NewsletterError("This text has too many things inside each other.", "Make it flatter.") from None
-
-
-def _judge_size(characters: int, lines: int) -> None:
-    todo = "Take out a part, or make several files of it."
-    if characters > LETTER_MOST:
-        raise NewsletterError(f"This is longer than a letter can be ({characters:,} characters).", todo)
-    if lines > LINES_MOST:
-        raise NewsletterError(f"This has more lines than a letter can have ({lines:,}).", todo)
 
 
 def _subject(title: str, name: str) -> tuple[str, list[Guess]]:
@@ -249,9 +282,11 @@ def _placed(guesses: Sequence[Guess], text: str) -> list[Guess]:
     """Each guess with the line of the issue it is about, found by its words."""
     lines = [_shown(line[:_SEEN]) for line in text.split("\n")]
     done = text.split("\n---\n", 1)[0].count("\n") + 2
+    starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
+    shown = "\n".join(lines)
     placed: list[Guess] = []
     for guess in guesses:
         words = re.sub(r"[\\*_`<>\[\]]", "", guess.words.split("\n")[0]).strip()[:24]
-        at = next((row for row in range(done, len(lines)) if words and words in lines[row]), None)
-        placed.append(replace(guess, written=at + 1) if at is not None else guess)
-    return placed
+        at = shown.find(words, starts[min(done, len(lines))]) if words else -1
+        placed.append(replace(guess, written=bisect_right(starts, at)) if at >= 0 else guess)
+    return sorted(placed, key=lambda guess: (guess.line, guess.written))

@@ -11,7 +11,7 @@ import unicodedata
 
 from newsletter.content.graphemes import EMOJI, leading_emoji
 
-ARROWS = "👉➡🔗⬅→➜➔👇⇒▶►⏩🖱"
+ARROWS = "👉➡🔗⬅→➜➔👇⇒▶►⏩🖱▼▽☞"
 CONTACT_SIGNS = "📍📞☎📧✉🌐📱🏢🏠📮💻📲📬🖥📠🗺"
 GLYPHS = "•◦▪‣·●○■□◆◇⁃∙・▫★☆❖➤➢➣✓✔☐☑✗✘◾◽⦿⚬"
 _TIGHT_GLYPHS = "•◦▪‣●○■□◆◇⁃・▫➤➢➣☐☑❖"
@@ -163,6 +163,11 @@ def is_url(text: str) -> bool:
 def has_url(text: str) -> bool:
     """Whether an address of the web stands in a line."""
     return bool(_URL.search(text))
+
+
+def is_cjk(text: str) -> bool:
+    """Whether signs of Chinese, Japanese or Korean stand in a line."""
+    return bool(_CJK.search(text))
 
 
 def has_email(text: str) -> bool:

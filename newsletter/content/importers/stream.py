@@ -11,6 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from newsletter.errors import NewsletterError
+
+LETTER_MOST = 200_000  # characters
+LINES_MOST = 5_000  # lines or paragraphs
+
 
 @dataclass(frozen=True)
 class Run:
@@ -84,12 +89,22 @@ class Source:
 
     pieces: tuple[Piece, ...]
     title: str = ""
+    called: str = ""  # what a page is called, for want of a title in its text
     preheader: str = ""
     footer: tuple[str, ...] = ()  # lines of a footer the format itself marks
     files: tuple[Attached, ...] = ()
     front: dict[str, str] = field(default_factory=dict)  # subject, preheader, date, lang ... as typed
     notes: tuple[tuple[int, str], ...] = ()  # line and what to tell the editor
     dense: bool = False  # blank lines mean nothing here
+
+
+def judge_size(characters: int, lines: int) -> None:
+    """Raises: NewsletterError for more than a letter can be."""
+    todo = "Take out a part, or make several files of it."
+    if characters > LETTER_MOST:
+        raise NewsletterError(f"This is longer than a letter can be (more than {LETTER_MOST:,} characters).", todo)
+    if lines > LINES_MOST:
+        raise NewsletterError(f"This has more lines than a letter can have (more than {LINES_MOST:,}).", todo)
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class _Line:
 
 def read(text: str) -> Source:
     """Read plain text."""
-    front, rest, skipped = _headers(text.split("\n"))
+    front, rest, skipped = headers(text.split("\n"))
     lines = _lines(rest, skipped)
     dense = _spaced(lines)
     pieces = _Reader(lines, _wrap_width(lines)).read()
@@ -69,7 +69,7 @@ def read(text: str) -> Source:
 # --- the head of a mail -----------------------------------------------------------------------------------
 
 
-def _headers(lines: Sequence[str]) -> tuple[dict[str, str], list[str], int]:
+def headers(lines: Sequence[str]) -> tuple[dict[str, str], list[str], int]:
     """`Subject: ...` and its neighbours at the top; the rest, and how many lines were taken."""
     front: dict[str, str] = {}
     at = next((row for row, line in enumerate(lines) if line.strip()), 0)
@@ -230,12 +230,22 @@ class _Reader:
         self.groups = 0
         self.base = min((line.indent for line in lines), default=0)
         self.numbers = _countable(lines)
+        self.heads = _heads(lines)
 
     def read(self) -> list[Piece]:
         """All of them."""
         while self.at < len(self.lines):
             line = self.lines[self.at]
-            for reader in (self._fence, self._prompt, self._heading, self._rule, self._table, self._quote, self._item):
+            for reader in (
+                self._fence,
+                self._prompt,
+                self._heading,
+                self._rule,
+                self._table,
+                self._quote,
+                self._titled,
+                self._item,
+            ):
                 if reader(line):
                     break
             else:
@@ -310,6 +320,15 @@ class _Reader:
                 self.at += 2
                 return True
         return False
+
+    def _titled(self, line: _Line) -> bool:
+        """`■ News`, with a paragraph below it."""
+        if line.number not in self.heads:
+            return False
+        sign, long = signs.bullet_of(line.text)
+        self._add(Kind.HEADING, line, self.words(line.text[long:]), level=2, style="sign", mark=sign)
+        self.at += 1
+        return True
 
     def _rule(self, line: _Line) -> bool:
         if not _RULE.fullmatch(line.text):
@@ -464,10 +483,10 @@ class _Reader:
             line.indent > top.indent
             or sign in nested
             or (_counts(top.sign) and not counted)
-            or ("a" in sign and "1" in top.sign)
+            or (sign in {"a)", "(a)"} and "1" in top.sign)
         ):
             self.levels.append(_Level(line.indent, sign, top.group))
-        elif _counts(top.sign) != counted:
+        elif _counts(top.sign) != counted or (counted and _family(top.sign) != _family(sign)):
             self.groups += 1
             self.levels = [_Level(line.indent, sign, self.groups)]
         else:
@@ -532,6 +551,11 @@ def _counts(sign: str) -> bool:
     return sign in {"keycap", "circled", "kanji"} or bool(re.fullmatch(r"\(?[1a][.)、．].?", sign))
 
 
+def _family(sign: str) -> str:
+    """Digits, letters, or signs of another kind: lists of two kinds are two lists."""
+    return "1" if "1" in sign else sign
+
+
 def _quoting(piece: Piece) -> bool:
     return piece.kind is Kind.QUOTE or (piece.kind is Kind.TEXT and signs.is_quoted(piece.text))
 
@@ -544,6 +568,28 @@ def _glued(before: str, after: str) -> str:
     if re.search(r"[^\W\d_]\u2010$", before):
         return before[:-1] + after
     return f"{before} {after}"
+
+
+_HEADS = "■◆□◇★☆"
+_HEADS_CJK = "●○"  # where bullets are `・`
+
+
+def _heads(lines: Sequence[_Line]) -> set[int]:
+    """The lines of a sign that stands before titles: each is short, and none of its kind follows it."""
+    found: set[int] = set()
+    cjk = sum(signs.is_cjk(line.text) for line in lines) * 2 > len(lines)
+    for sign in _HEADS + (_HEADS_CJK if cjk else ""):
+        rows = [row for row, line in enumerate(lines) if line.text.startswith(sign) and signs.bullet_of(line.text)[1]]
+        fine = all(
+            row + 1 < len(lines)
+            and row + 1 not in rows
+            and signs.heading_shape(lines[row].text)
+            and not signs.bullet_of(lines[row + 1].text)[1]
+            and not _RULE.fullmatch(lines[row].text)
+            for row in rows
+        )
+        found |= {lines[row].number for row in rows} if fine else set()
+    return found
 
 
 def _countable(lines: Sequence[_Line]) -> dict[int, tuple[int, str, int]]:

@@ -91,7 +91,7 @@ def _heading(piece: Piece, fields: Mapping[str, str]) -> str:
     bare = tuple(replace(one, text=one.text.replace("\n", " ")) for one in piece.rich)
     if all(one.bold for one in bare if one.text.strip()):
         bare = tuple(replace(one, bold=False) for one in bare)
-    return re.sub(r"(#+)$", r"\\\1", inline(stripped(bare), fields))
+    return re.sub(r"(?:(?<=\s)|^)(#+)$", r"\\\1", inline(stripped(bare), fields))
 
 
 def _lines(rich: Rich, fields: Mapping[str, str]) -> list[str]:

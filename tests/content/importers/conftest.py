@@ -15,6 +15,10 @@ from newsletter.core.publication import Publication
 
 _W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 _R = 'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
+_STRICT = (
+    "http://schemas.openxmlformats.org/wordprocessingml/2006/main",
+    "http://purl.oclc.org/ooxml/wordprocessingml/main",
+)
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _TYPES = """<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">
 <Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>
@@ -32,6 +36,8 @@ class Word:
     def __init__(self) -> None:
         self.body: list[str] = []
         self.links: list[str] = []
+        self.styles = [self._style(name) for name in _STYLES]
+        self.rels: list[str] = []
         self.footer = ""
         self.parts: dict[str, bytes] = {}
 
@@ -53,6 +59,20 @@ class Word:
         self.links.append(url)
         return f'<w:hyperlink r:id="rIdL{len(self.links)}">{self.run(text)}</w:hyperlink>'
 
+    def style(self, name: str, *, based_on: str = "", about: str = "", marks: str = "") -> Word:
+        """Another paragraph style: what it is based on, the XML of its paragraph and of its words."""
+        base = f'<w:basedOn w:val="{based_on.replace(" ", "")}"/>' if based_on else ""
+        more = f"{base}<w:pPr>{about}</w:pPr><w:rPr>{marks}</w:rPr></w:style>"
+        self.styles.append(self._style(name).replace("</w:style>", more))
+        return self
+
+    def relation(self, kind: str, target: str, *, mode: str = "Internal") -> str:
+        """A relation to another part. Out: its id."""
+        self.rels.append(
+            f'<Relationship Id="rIdX{len(self.rels)}" Type="{_OFFICE}/{kind}" Target="{target}" TargetMode="{mode}"/>'
+        )
+        return f"rIdX{len(self.rels) - 1}"
+
     def table(self, *rows: tuple[str, ...]) -> Word:
         """A table."""
         cells = "".join(
@@ -61,8 +81,8 @@ class Word:
         self.body.append(f"<w:tbl>{cells}</w:tbl>")
         return self
 
-    def bytes(self) -> bytes:
-        """The file."""
+    def bytes(self, *, strict: bool = False) -> bytes:
+        """The file; `strict`: with the names of ISO/IEC 29500 Strict."""
         links = "".join(
             f'<Relationship Id="rIdL{n}" Type="{_OFFICE}/hyperlink" Target="{escape(url)}" TargetMode="External"/>'
             for n, url in enumerate(self.links, 1)
@@ -71,14 +91,17 @@ class Word:
             "[Content_Types].xml": _TYPES,
             "_rels/.rels": _RELS,
             "word/document.xml": f"<w:document {_W} {_R}><w:body>{''.join(self.body)}</w:body></w:document>",
-            "word/styles.xml": f"<w:styles {_W}>{''.join(map(self._style, _STYLES))}</w:styles>",
+            "word/styles.xml": f"<w:styles {_W}>{''.join(self.styles)}</w:styles>",
             "word/numbering.xml": f"<w:numbering {_W}>{self._numbers(1, 'bullet')}{self._numbers(2, 'decimal')}"
+            f"{self._numbers(3, 'bullet', shown=' ')}"
             '<w:num w:numId="1"><w:abstractNumId w:val="1"/></w:num>'
-            '<w:num w:numId="2"><w:abstractNumId w:val="2"/></w:num></w:numbering>',
+            '<w:num w:numId="2"><w:abstractNumId w:val="2"/></w:num>'
+            '<w:num w:numId="3"><w:abstractNumId w:val="3"/></w:num></w:numbering>',
             "word/_rels/document.xml.rels": "<Relationships "
             'xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
             f'<Relationship Id="rIdS" Type="{_OFFICE}/styles" Target="styles.xml"/>'
-            f'<Relationship Id="rIdN" Type="{_OFFICE}/numbering" Target="numbering.xml"/>{links}</Relationships>',
+            f'<Relationship Id="rIdN" Type="{_OFFICE}/numbering" Target="numbering.xml"/>{links}'
+            f"{''.join(self.rels)}</Relationships>",
         }
         if self.footer:
             lines = "".join(f"<w:p>{self.run(line)}</w:p>" for line in self.footer.split("\n"))
@@ -86,7 +109,7 @@ class Word:
         made = io.BytesIO()
         with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as parcel:
             for name, content in parts.items():
-                parcel.writestr(name, content)
+                parcel.writestr(name, content.replace(*_STRICT) if strict else content)
             for name, raw in self.parts.items():
                 parcel.writestr(name, raw)
         return made.getvalue()
@@ -96,8 +119,9 @@ class Word:
         return f'<w:style w:type="paragraph" w:styleId="{name.replace(" ", "")}"><w:name w:val="{name}"/></w:style>'
 
     @staticmethod
-    def _numbers(number: int, form: str) -> str:
-        levels = "".join(f'<w:lvl w:ilvl="{n}"><w:numFmt w:val="{form}"/></w:lvl>' for n in range(4))
+    def _numbers(number: int, form: str, *, shown: str = "") -> str:
+        text = f'<w:lvlText w:val="{shown}"/>' if shown else ""
+        levels = "".join(f'<w:lvl w:ilvl="{n}"><w:numFmt w:val="{form}"/>{text}</w:lvl>' for n in range(4))
         return f'<w:abstractNum w:abstractNumId="{number}">{levels}</w:abstractNum>'
 
 

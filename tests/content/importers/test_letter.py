@@ -28,6 +28,58 @@ def test_the_first_line_is_the_subject(bring: Bring) -> None:
     assert made.slug == "a-letter-about-rain"
 
 
+def test_a_numbered_letter_has_its_first_line_as_subject_when_nothing_else_is_one(bring: Bring) -> None:
+    made = bring(f"Small letters, number 8\n\nDear friends,\n\n{LONG}\n")
+    assert made.subject == "Small letters, number 8"
+    assert "number 8" not in made.text.split("\n---\n", 1)[1]
+
+
+def test_a_sign_that_stands_before_titles_is_no_bullet(bring: Bring) -> None:
+    made = bring(f"A title\n\n{LONG}\n\n■The shed\n\n{LONG}\n\n■The door\n\n{LONG}\n")
+    assert f"## The shed\n\n{LONG}\n\n## The door" in made.text
+    assert 'line 5: made a heading (it began with ■) "The shed" (line' in " ".join(map(str, made.guesses))
+    assert "- one\n- two" in bring(f"A title\n\n{LONG}\n\n■ one\n■ two\n\n{LONG}\n").text
+
+
+def test_another_way_of_counting_is_another_list(bring: Bring) -> None:
+    text = bring(
+        "社区通讯\n\n各位：\n\n一、本月\n\n我们每天只读十页，读完在群里写一句话，不求多。\n\n二、步骤\n\n请看下面：\n\n"
+        "1. 扫码\n2. 领书单\n3. 带书\n\n三、请求\n\n如果您家里有不用的书架，请一定要告诉我们。\n"
+    ).text
+    assert "1. 扫码\n2. 领书单\n3. 带书\n\n## 三、请求" in text
+
+
+def test_one_question_is_a_title_where_others_stand(bring: Bring) -> None:
+    made = bring(f"Une lettre\n\nBonjour,\n\n{LONG}\n\nPourquoi un carnet ?\n\n{LONG}\n\nPar où commencer\n\n{LONG}\n")
+    assert made.text.count("\n## ") == 2
+
+
+def test_a_signature_goes_with_the_name_above_its_facts(bring: Bring) -> None:
+    made = bring(f"A title\n\n{LONG}\n\nThanks,\nTess\n\n--\nTess Alder\n9 Hill Road, Ojai, CA 93023\n805-555-0123\n")
+    assert made.text.rstrip().endswith("Thanks,\nTess")
+    assert "Tess Alder" in made.contact.lines
+
+
+@pytest.mark.parametrize(
+    ("raw", "name", "said"),
+    [
+        (b"%PDF-1.4 words", "a.txt", "is a PDF"),
+        (b"{\\rtf1 words}", "a.md", "Rich Text"),
+        (b"\x7fELF\x01 words", "a.txt", "is no text"),
+        (bytes.fromhex("d0cf11e0a1b11ae1") + "EncryptedPackage".encode("utf-16-le"), "a.docx", "password"),
+        (bytes.fromhex("d0cf11e0a1b11ae1"), "a.docx", "old Word"),
+    ],
+)
+def test_a_file_that_is_something_else_is_called_by_its_name(raw: bytes, name: str, said: str, bring: Bring) -> None:
+    with pytest.raises(NewsletterError, match=said):
+        bring(raw, name)
+
+
+def test_a_page_or_a_document_called_txt_is_read_as_what_it_is(word: Any, bring: Bring) -> None:
+    assert bring(f"<!DOCTYPE html><html><h1>A page</h1><p>{LONG}</p></html>", "a.txt").subject == "A page"
+    assert bring(word.p("A document", "Title").p(LONG).bytes(), "a.txt").subject == "A document"
+
+
 def test_a_greeting_is_no_subject(bring: Bring) -> None:
     made = bring(f"Dear friends,\n\n{LONG}\n", "spring_news.txt")
     assert made.subject == "Spring news"
@@ -195,5 +247,21 @@ def test_tidy_leaves_what_is_in_order(text: str, bare_publication: Publication) 
 @given(lines=LINES)
 def test_tidy_twice_is_tidy_once(lines: list[str], bare_publication: Publication) -> None:
     once, _ = letters.tidied("\n".join(lines) + "\n", bare_publication, 1)
-    twice, _ = letters.tidied(once, bare_publication, 1)
-    assert letters.tidied(twice, bare_publication, 1)[0] == twice
+    assert letters.tidied(once, bare_publication, 1) == (once, ())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-\n\nא\n! 漢\n",
+        "■1#\ng\n",
+        ":\nA\n>\n",
+        "===\n漢\n:::\n",
+        "🌿é\n-\ng\n",
+        "**e**\n[x]:e\nd\n",
+        "?\n+\ng\n.\n(\n)\n",
+    ],
+)
+def test_what_a_blank_line_changes_is_judged_at_once(text: str, bare_publication: Publication) -> None:
+    once, _ = letters.tidied(text, bare_publication, 1)
+    assert letters.tidied(once, bare_publication, 1) == (once, ())
