@@ -5,6 +5,7 @@ Types and reasons are one list for all providers; what it said itself stays besi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,6 +32,17 @@ class EventType(StrEnum):
 
 Reason = Literal["", "bounce", "invalid", "block", "authentication", "complaint", "unsubscribe"]
 """Why, where it matters: `block` is about us, not the address; `authentication` that our own is broken."""
+
+
+def is_authentication(words: str) -> bool:
+    """Whether a mail server's refusal says that our own authentication is broken: it means nobody's address.
+
+    5.7.515 is Outlook's (SPF, DKIM or DMARC fail), 5.7.26 to 5.7.32 are Gmail's (the first also RFC 7372 3.4).
+    """
+    return _AUTHENTICATION.search(words) is not None
+
+
+_AUTHENTICATION = re.compile(r"(?<![\d.])[45]\.7\.(?:515|2[6-9]|3[0-2])(?!\d)")
 
 
 @dataclass(frozen=True)
@@ -60,3 +72,27 @@ class ParseError:
 
     what: str
     raw: Any = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A webhook request as it came, after its signature was found right. `key` tells two requests apart."""
+
+    provider: str
+    key: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """An event as it is kept: what `newsletter events` tells."""
+
+    provider: str
+    type: EventType
+    email: str | None = field(repr=False)
+    permanent: bool | None
+    reason: str
+    message_id: str | None
+    campaign: str | None
+    at: datetime

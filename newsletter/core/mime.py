@@ -84,7 +84,7 @@ def compile(email: Email) -> MessageTemplate:  # noqa: A001 - the word for it, a
     In: the email. Out: its template, safe to share between threads.
     Raises: ProviderError when a sender's address is not valid, or a header is one that is written here.
     """
-    sender = _own_address(email.sender)
+    sender = own_address(email.sender)
     boundary = "=_" + fingerprint(freeze(email))[:32]  # "=_" never occurs in quoted-printable
     pieces = _layout(email, boundary)
     return MessageTemplate(
@@ -121,14 +121,19 @@ _KEY = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
 
 
+def is_plain(text: str) -> bool:
+    """Whether a text is one bare address: nothing in it can end it, name a second one or begin a comment."""
+    return _PLAIN_ADDRESS.fullmatch(text) is not None
+
+
 def _plain_address(text: str) -> bytes:
-    """A bare address for To: nothing in it can end it, name a second one or begin a comment."""
-    if not _PLAIN_ADDRESS.fullmatch(text):
+    if not is_plain(text):
         raise AddressRefused("An address of the audience has characters that cannot stand in a message.")
     return text.encode("ascii")
 
 
-def _own_address(mailbox: Mailbox) -> str:
+def own_address(mailbox: Mailbox) -> str:
+    """The bare address of one of our own mailboxes. Raises: ProviderError when it is not valid."""
     try:
         return address.parse(mailbox.email).typed
     except AddressRefused as refused:
@@ -163,9 +168,26 @@ def header(name: str, text: str) -> bytes:
 _NAMED = re.compile(r"([^<>]+?) ?(<[^<>]*>)")
 
 
+def one_line(name: str, text: str) -> str:
+    """A header's value as one line of ASCII, for a provider that writes the header; empty when there is nothing to say.
+
+    The words are those of `header`, not folded.
+    """
+    return header(name, text).decode("ascii").replace("\r\n", "").partition(":")[2].strip()
+
+
+def mailbox(box: Mailbox) -> str:
+    """A name and an address as one line of ASCII: `"Rivers, Sam" <sam@example.org>` (RFC 5322 3.4).
+
+    Raises: ProviderError when the address is not valid.
+    """
+    name, bare = header_value(box.name), own_address(box)
+    return " ".join([*_phrase(name, _room("From")), f"<{bare}>"]) if name else bare
+
+
 def _mailboxes(email: Email, sender: str) -> bytes:
     top = _mailbox("From", email.sender.name, sender)
-    return top + (_mailbox("Reply-To", email.reply_to.name, _own_address(email.reply_to)) if email.reply_to else b"")
+    return top + (_mailbox("Reply-To", email.reply_to.name, own_address(email.reply_to)) if email.reply_to else b"")
 
 
 def _mailbox(header_name: str, name: str, bare: str) -> bytes:
@@ -316,11 +338,13 @@ _NOT_PLAIN = re.compile(rb"[^\t -<>-~]|[\t ]\Z")
 def _quoted_line(line: bytes) -> bytes:
     rest = _NOT_PLAIN.sub(lambda found: b"=%02X" % found[0][0], line)
     wrapped: list[bytes] = []
-    while len(rest) >= LINE:
-        cut = 74 if rest[74:75] == b"=" else 73 if rest[73:74] == b"=" else 75  # never within =XX
-        wrapped.append(rest[:cut])
-        rest = rest[cut:]
-    return _SOFT.join([*wrapped, rest])
+    at = 0
+    while len(rest) - at >= LINE:
+        last = rest[at + 73 : at + 75]  # never within =XX
+        cut = 74 if last[1:] == b"=" else 73 if last[:1] == b"=" else 75
+        wrapped.append(rest[at : at + cut])
+        at += cut
+    return _SOFT.join([*wrapped, rest[at:]])
 
 
 def _layout(email: Email, boundary: str) -> list[bytes | Site]:

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from email.headerregistry import Address
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
+from newsletter.core import mime
 from newsletter.core.delivery import Recipient
-from newsletter.core.email import UNSUBSCRIBE_URL, Email, Escape, Pieces, Site, escaped, fill
+from newsletter.core.email import UNSUBSCRIBE_URL, Email, Escape, Mailbox, Pieces, Site, escaped, fill, header_value
 
 ADDRESS = Site("@address", "", Escape.PLAIN)
 """The reader's address, as a site: no field of a publication can have this name."""
@@ -46,6 +48,12 @@ class JsonTemplate:
 
     _parts: tuple[bytes, ...]  # empty where a value goes
     _slots: tuple[tuple[Site, tuple[int, ...]], ...]
+    _fixed: int  # bytes of the literals
+
+    def size(self, recipient: Recipient) -> int:
+        """How many bytes `of` gives, without making them."""
+        known = values(recipient)
+        return self._fixed + sum(len(_inside(escaped(site, known))) * len(places) for site, places in self._slots)
 
     def of(self, recipient: Recipient) -> bytes:
         """The JSON for one reader, UTF-8. Equal input, equal bytes."""
@@ -66,11 +74,12 @@ def json_template(shape: Any) -> JsonTemplate:
     """
     parts: list[bytes] = []
     slots: dict[Site, list[int]] = {}
-    for piece in _joined(_encoded(shape)):
+    for piece in joined(_encoded(shape)):
         if isinstance(piece, Site):
             slots.setdefault(piece, []).append(len(parts))
         parts.append(b"" if isinstance(piece, Site) else piece.encode("utf-8", "replace"))
-    return JsonTemplate(tuple(parts), tuple((site, tuple(places)) for site, places in slots.items()))
+    where = tuple((site, tuple(places)) for site, places in slots.items())
+    return JsonTemplate(tuple(parts), where, sum(map(len, parts)))
 
 
 def _encoded(shape: Any) -> Iterator[str | Site]:
@@ -94,14 +103,16 @@ def _encoded(shape: Any) -> Iterator[str | Site]:
         yield json.dumps(shape, ensure_ascii=False)
 
 
-def _joined(pieces: Iterator[str | Site]) -> list[str | Site]:
-    joined: list[str | Site] = []
+def joined(pieces: Iterable[str | Site]) -> list[str | Site]:
+    """Pieces with neighbouring literals as one, so that nothing in them is judged by half."""
+    whole: list[str | Site] = []
     for piece in pieces:
-        if isinstance(piece, str) and joined and isinstance(joined[-1], str):
-            joined[-1] += piece
+        before = whole[-1] if whole else None
+        if isinstance(piece, str) and isinstance(before, str):
+            whole[-1] = before + piece
         else:
-            joined.append(piece)
-    return joined
+            whole.append(piece)
+    return whole
 
 
 def _inside(value: str) -> bytes:
@@ -161,7 +172,7 @@ def merged(email: Email, tag: Callable[[str], str], *, seed: str, reserved: re.P
 
 def _kept(pieces: Pieces, reserved: re.Pattern[str] | None) -> Iterator[str | Site]:
     """The pieces, with what the provider would take for its own syntax as a site of one value for all."""
-    for piece in pieces:
+    for piece in joined(pieces):
         if isinstance(piece, Site) or reserved is None:
             yield piece
             continue
@@ -178,7 +189,69 @@ def campaign_of(key: str) -> str:
     return key.partition(":")[0]
 
 
+def mailbox(box: Mailbox) -> str:
+    """A mailbox of ours as one text, its name quoted where it must be (RFC 5322 3.4), not encoded: JSON is UTF-8.
+
+    Raises: ProviderError when its address is not valid.
+    """
+    name, bare = header_value(box.name), mime.own_address(box)
+    return str(Address(display_name=name, addr_spec=bare)) if name else bare
+
+
+def header_pieces(email: Email, *, without: Collection[str] = ()) -> list[tuple[str, Pieces]]:
+    """The email's own headers for a JSON API, in order; what is the same for all is pure ASCII (RFC 2047).
+
+    In: `without`, names to leave out, in lower case. A header with nothing to say is left out too.
+    """
+    told = ((name, _header(name, pieces)) for name, pieces in email.headers if name.lower() not in without)
+    return [(name, pieces) for name, pieces in told if pieces != ("",)]
+
+
+def _header(name: str, pieces: Pieces) -> Pieces:
+    if any(isinstance(piece, Site) for piece in pieces):
+        return one_line(pieces)
+    return (mime.one_line(name, fill(pieces, {})),)
+
+
+def one_line(pieces: Pieces) -> Pieces:
+    """A subject's or header's pieces without line ends or other controls; sites see to their own (`Escape.HEADER`)."""
+    return tuple(piece if isinstance(piece, Site) else _CONTROLS.sub(" ", piece) for piece in pieces)
+
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
+
+
 def headers_of(email: Email, recipient: Recipient) -> list[tuple[str, str]]:
     """The email's own headers for one reader, in order, as plain text; those with nothing to say are left out."""
     known = values(recipient)
     return [(name, value) for name, pieces in email.headers if (value := fill(pieces, known))]
+
+
+def headers_fit(email: Email, recipient: Recipient) -> bool:
+    """Whether `header_pieces` can be filled for a reader as they are: all ASCII, and no value empty."""
+    known = values(recipient)
+    return _literals_fit(email) and all(
+        (value := known.get(site.field) or site.fallback) and value.isascii() for site in _header_sites(email)
+    )
+
+
+def wire_headers(email: Email, recipient: Recipient) -> list[tuple[str, str]]:
+    """`headers_of` as lines of ASCII (RFC 2047), for a provider that passes them on as they are."""
+    lines = ((name, mime.one_line(name, value)) for name, value in headers_of(email, recipient))
+    return [(name, line) for name, line in lines if line]
+
+
+@lru_cache(maxsize=16)
+def _header_sites(email: Email) -> tuple[Site, ...]:
+    return tuple(dict.fromkeys(site for _, pieces in email.headers for site in _sites(pieces)))
+
+
+@lru_cache(maxsize=16)
+def _literals_fit(email: Email) -> bool:
+    return all(
+        piece.isascii() for _, pieces in email.headers if _sites(pieces) for piece in pieces if isinstance(piece, str)
+    )
+
+
+def _sites(pieces: Pieces) -> list[Site]:
+    return [piece for piece in pieces if isinstance(piece, Site)]

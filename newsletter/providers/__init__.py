@@ -1,10 +1,12 @@
 """One provider per file, strangers to each other; each fits `newsletter.ports.Provider` by shape.
 
 A provider is a module that an installed package names in the entry-point group `newsletter.providers`; ours are
-named there like anybody's. It has two names:
+named there like anybody's. It has these names:
 
     Section          a frozen dataclass of its settings, NEWSLETTER_<NAME>__<FIELD>; secrets are SecretStr
     build(section, root)  ->  the provider, ready to send; `root` is the publication's folder
+    reports(section)  ->  its reader of webhooks (`newsletter.ports.Reports`), or None while its secret is not set;
+                          left out by a provider without webhooks
 
 `transport.py` and `core/spelling.py` are there for all of them. How to add one: docs/adding-a-provider.md.
 """

@@ -30,6 +30,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 
 from newsletter.core import mime
+from newsletter.core.bouncemail import return_path
 from newsletter.core.delivery import (
     Batch,
     BatchResult,
@@ -64,6 +65,7 @@ class Section:
     username: str = ""
     password: SecretStr = _NONE
     security: Security = "starttls"
+    bounces: str = ""  # a domain of ours that takes mail: then each mail has a return path of its own
 
 
 def build(section: Section, root: Path) -> Smtp:  # noqa: ARG001
@@ -74,6 +76,7 @@ def build(section: Section, root: Path) -> Smtp:  # noqa: ARG001
         username=section.username,
         password=section.password.get_secret_value(),
         security=section.security,
+        bounces=section.bounces,
     )
 
 
@@ -81,7 +84,9 @@ class Smtp:
     """Submits to one server over connections that are kept and used again, one for each thread at work.
 
     `security`: "starttls" (port 587), "tls" (port 465) or "none"; certificates are verified against
-    `context`, by default the system's authorities. A password goes in the clear to this machine alone.
+    `context`, by default the system's authorities. With `bounces`, a domain that takes mail for us, the return
+    path names the delivery (VERP): `newsletter bounces import` knows a bounce by where it comes. A
+    password goes in the clear to this machine alone.
     Raises: ProviderError for settings that cannot work.
     """
 
@@ -97,6 +102,7 @@ class Smtp:
         username: str = "",
         password: str = "",
         security: Security = "starttls",
+        bounces: str = "",
         context: ssl.SSLContext | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -105,6 +111,7 @@ class Smtp:
         self._host, self._port = host, port
         self._username, self._password = username, password
         self._security = security
+        self._bounces = bounces
         self._context = context if context or security == "none" else ssl.create_default_context()
         self._monotonic = monotonic
         self._idle: deque[smtplib.SMTP] = deque()  # append and pop are atomic
@@ -157,7 +164,8 @@ class Smtp:
             message = template.message(recipient, at=batch.at, message_id=message_id)
         except AddressRefused as refused:
             return _Verdict(Status.REJECTED, code="address", detail=refused.what), message_id
-        envelope = _Envelope(template.sender, recipient.address, message)
+        sender = return_path(recipient.key, self._bounces) if self._bounces else template.sender
+        envelope = _Envelope(sender, recipient.address, message)
         verdict = _judged(self._reply(envelope, self._monotonic() + timeout))
         return verdict.without(recipient.address, self._username, self._password), message_id
 

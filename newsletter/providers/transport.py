@@ -26,8 +26,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from newsletter import __version__
-from newsletter.core.delivery import Batch, BatchResult, Outcome, Recipient, Status, on_this_machine
+from newsletter.core import mime
+from newsletter.core.delivery import Batch, BatchResult, Finding, Outcome, Recipient, Status, all_of, on_this_machine
 from newsletter.core.redact import redacted
+from newsletter.errors import ProviderError
 
 if TYPE_CHECKING:
     import requests
@@ -101,7 +103,7 @@ class Transport:
 
     In: its base address (a path of its own is kept); headers of every call; `sign`, which finishes a prepared request
     (basic auth, a signature over the body). Proxies and authorities are those of the environment at the first call:
-    `requests` would look for them again at each.
+    `requests` would look for them again at each. Raises: ProviderError when the address is none.
     """
 
     def __init__(
@@ -112,8 +114,8 @@ class Transport:
         sign: Callable[[requests.PreparedRequest], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.base_url = base_url.rstrip("/")
-        self.network = not on_this_machine(urlsplit(self.base_url).hostname or "")
+        self.base_url = base_url.strip().rstrip("/")
+        self.network = not on_this_machine(_host(self.base_url))
         self._headers = {"User-Agent": f"newsletter/{__version__}", "Accept": "application/json", **(headers or {})}
         self._sign = sign
         self._monotonic = monotonic
@@ -278,6 +280,29 @@ def _causes(problem: BaseException) -> Iterator[BaseException]:
         waiting += [other for other in inner if isinstance(other, BaseException)]
 
 
+def _host(base_url: str) -> str:
+    try:
+        parts = urlsplit(base_url)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return parts.hostname
+    except ValueError:  # a port or an IPv6 address that is none
+        pass
+    raise ProviderError("The provider's base URL is not one.", "It begins with https://, see docs/providers.md.")
+
+
+def needed(value: str, variable: str) -> str:
+    """A credential as it can stand in a header. In: the value, the variable it is set by.
+
+    Raises: ProviderError when there is none, or it can be none.
+    """
+    bare = value.strip()
+    if not bare:
+        raise ProviderError("A setting of the provider is missing.", f"Set {variable}.")
+    if not (bare.isascii() and bare.isprintable()) or " " in bare:
+        raise ProviderError("A credential of the provider has characters it cannot have.", f"Correct {variable}.")
+    return bare
+
+
 # --- what it means ---------------------------------------------------------------------------------
 
 
@@ -379,20 +404,28 @@ def _until(value: str, date: str) -> float:
 # --- batches ---------------------------------------------------------------------------------------
 
 Part = tuple[Recipient, ...]
-Hand = Callable[[Part, float], "tuple[Outcome, ...] | Verdict"]
-"""Hands over some readers within so many seconds: an outcome for each in order, or one verdict for all."""
+Hand = Callable[[Part, float], "tuple[Outcome, ...] | Verdict | BatchResult"]
+"""Hands over some readers within so many seconds: an outcome for each in order, or one verdict for all.
+
+A BatchResult says both: an outcome for each, and that all others must wait or stop.
+"""
 
 
 def parts(recipients: Part, *, count: int, size: Callable[[Recipient], int], room: int) -> list[Part]:
-    """Readers in parts of at most `count` and `room` bytes, as `size` counts; one alone may be larger."""
+    """Readers in parts of at most `count` and `room` bytes, as `size` counts; one alone may be larger.
+
+    No address stands twice in a part: some providers refuse such a call, some send one message for both.
+    """
     found: list[list[Recipient]] = []
+    here: set[str] = set()
     used = 0
     for one in recipients:
-        more = size(one)
-        if not found or len(found[-1]) >= count or used + more > room:
+        more, who = size(one), one.address.lower()
+        if not found or len(found[-1]) >= count or used + more > room or who in here:
             found.append([])
-            used = 0
+            here, used = set(), 0
         found[-1].append(one)
+        here.add(who)
         used += more
     return [tuple(part) for part in found]
 
@@ -420,6 +453,9 @@ def sift(
             waiting.append(part)
             break
         told = hand(part, left)
+        if isinstance(told, BatchResult):
+            stop = Verdict(Status.RETRY, retry_after=told.retry_after, halt=told.halt)
+            told = told.outcomes
         if isinstance(told, tuple):
             taken = taken or any(outcome.status is Status.SUBMITTED for outcome in told)
             found |= {outcome.key: outcome for outcome in told}
@@ -434,13 +470,72 @@ def sift(
                 stop = replace(told, status=Status.RETRY, halt="account")
                 found |= {outcome.key: outcome for outcome in stop.outcomes(refused)}
     rest = tuple(chain.from_iterable(reversed(waiting)))
-    unsent = (
+    later = (
         replace(stop, status=Status.RETRY)
         if stop.stops
         else Verdict(Status.RETRY, "time", "There was no time left for it.")
     )
-    found |= {outcome.key: outcome for outcome in unsent.outcomes(rest)}
+    found |= {outcome.key: outcome for outcome in later.outcomes(rest)}
     return BatchResult(tuple(found[key] for key in order), stop.retry_after, stop.halt)
+
+
+def hand_over(batch: Batch, split: Callable[[Part], Iterable[Part]], hand: Hand, *, timeout: float) -> BatchResult:
+    """Hand over a batch in parts, as `sift` does.
+
+    In: `split` makes parts of readers. Those whose address could be read as anything but one plain address are
+    refused here: no call may hold them. Out: an outcome for each, in the batch's order; a halt when a delivery key is
+    not fit for a Message-ID.
+    """
+    if not all(mime.is_safe(one.key) for one in batch.recipients):
+        return BatchResult(all_of(batch, Status.RETRY, code="key", detail=_UNSAFE), halt="bug")
+    fit = tuple(one for one in batch.recipients if mime.is_plain(one.address))
+    result = sift(split(fit), hand, timeout=timeout)
+    found = {outcome.key: outcome for outcome in result.outcomes}
+    order = (
+        found.get(one.key) or Outcome(one.key, Status.REJECTED, code="address", detail=_NOT_PLAIN)
+        for one in batch.recipients
+    )
+    return replace(result, outcomes=tuple(order))
+
+
+_UNSAFE = "A delivery key is not fit for a Message-ID."
+_NOT_PLAIN = "The address has characters that cannot stand in a message."
+
+
+def array(part: Part, *, of: Callable[[Recipient], bytes], size: Callable[[Recipient], int]) -> Body:
+    """A JSON array with an element for each reader, each made while it goes out. In: an element, and its size."""
+    chunks = ((b"," if place else b"[") + of(one) for place, one in enumerate(part))
+    return Body(chain(chunks, [b"]"]), sum(map(size, part)) + len(part) + 1)
+
+
+def answered(answer: Answer, provider: str) -> Any:
+    """What a call about our account told, as JSON; None for a yes without words.
+
+    In: the provider's name for people. Raises: ProviderError for any other answer.
+    """
+    if not answer.ok or answer.broken or (answer.body.strip() and answer.json() is None):
+        why = f"it answered {answer.status}" if answer.status else answer.problem
+        raise ProviderError(f"{provider} did not tell of its list: {why}.", "Try again later, or see its status page.")
+    return answer.json()
+
+
+def unanswered(answer: Answer, variable: str) -> Finding:
+    """What it means that a question about our account was not answered: a refused key is clear, all else is not.
+
+    In: the variable of the key.
+    """
+    if answer.status == _UNAUTHORISED:
+        return Finding("error", "key", "It does not accept our key.", f"Correct {variable}.")
+    why = f"it answered {answer.status}" if answer.status else answer.problem
+    return Finding("warning", "account", f"It could not be asked about the account: {why}.")
+
+
+_UNAUTHORISED = 401
+
+
+def unsent(batch: Batch, problem: ProviderError) -> BatchResult:
+    """Nothing was handed over, as the email itself cannot go through this provider."""
+    return BatchResult(all_of(batch, Status.RETRY, code="email", detail=problem.what), halt="account")
 
 
 def one_part(batch: Batch) -> list[Part]:

@@ -127,3 +127,34 @@ def test_a_domain_judged_before_changes_no_judgement(local, domain):
         except AddressRefused:
             found = None
         assert found == _whole_judgement(text)
+
+
+@pytest.mark.parametrize(
+    ("typed", "key"),
+    [
+        ("ann+tag@example.org", "ann@example.org"),
+        ("ann+a+b@example.org", "ann@example.org"),
+        ("a.n.n+x@gmail.com", "ann@gmail.com"),
+        ("Ann@GoogleMail.com", "ann@gmail.com"),
+        ("a.n.n@example.org", "a.n.n@example.org"),  # elsewhere a dot is a letter like others
+        ("+tag@example.org", "+tag@example.org"),
+    ],
+)
+def test_one_mailbox_is_a_key_for_limits_alone(typed, key):
+    who = address.parse(typed)
+    assert address.one_mailbox(who).key == key
+    assert who.key == typed.lower()  # who they are stays as they typed it
+
+
+@pytest.mark.parametrize(
+    ("typed", "better"),
+    [
+        ("Ann@gmial.com", "Ann@gmail.com"),
+        ("ann+x@hotmial.com", "ann+x@hotmail.com"),
+        ("ann@gmail.com", ""),
+        ("ann@mail.com", ""),
+        ("ann@example.org", ""),
+    ],
+)
+def test_a_slip_of_the_fingers(typed, better):
+    assert address.meant(address.parse(typed)) == better

@@ -316,3 +316,24 @@ def test_a_key_that_is_no_file_name_or_message_id_is_refused(key):
     assert not mime.is_safe(key)
     with pytest.raises(ValueError, match="key"):
         mime.message_id(key, "example.org")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("", "sam@x.test"),
+        ("Sam Rivers", "Sam Rivers <sam@x.test>"),
+        ('Rivers, "Sam"', '"Rivers, \\"Sam\\"" <sam@x.test>'),
+        ("Sam\r\nBcc: all@x.test", '"Sam Bcc: all@x.test" <sam@x.test>'),
+        ("Zoë", "=?utf-8?b?Wm/Dqw==?= <sam@x.test>"),
+    ],
+)
+def test_a_mailbox_is_one_line_of_ascii(name: str, said: str) -> None:
+    assert mime.mailbox(Mailbox(name, "sam@x.test")) == said
+
+
+def test_a_header_is_one_line_of_ascii() -> None:
+    long = mime.one_line("X-Long", "word " * 60 + "Zoë\r\nBcc: all@x.test")
+    assert long.isascii()
+    assert "\n" not in long
+    assert mime.one_line("X-None", " ") == ""

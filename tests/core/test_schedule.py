@@ -43,3 +43,13 @@ def test_a_day_that_begins_at_one_begins_all_the_same() -> None:
     assert due(date(2026, 3, 8), None, None, "America/Havana") == datetime(2026, 3, 8, 5, tzinfo=UTC)
     with pytest.raises(SettingsError, match="does not exist"):
         due(date(2026, 3, 8), time(0, 30), None, "America/Havana")
+
+
+@pytest.mark.parametrize("day", [date(9999, 12, 31), date(9001, 1, 2), date(1, 1, 1)])
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Tokyo"])
+def test_at_the_ends_of_the_calendar_there_is_no_letter(day: date, zone: str) -> None:
+    if day.year == 1 and zone != "Asia/Tokyo":
+        return  # that morning there was one in UTC too
+    for at in (None, time(0, 30)):
+        with pytest.raises(SettingsError, match="no day a letter can go"):
+            due(day, at, None, zone)

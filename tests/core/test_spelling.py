@@ -5,13 +5,28 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.core.delivery import Recipient
 from newsletter.core.email import Email, Escape, Mailbox, Site, fill
 from newsletter.core.redact import redacted
-from newsletter.core.spelling import ADDRESS, KEY, campaign_of, headers_of, json_template, merged, values
+from newsletter.core.spelling import (
+    ADDRESS,
+    KEY,
+    campaign_of,
+    header_pieces,
+    headers_fit,
+    headers_of,
+    json_template,
+    mailbox,
+    merged,
+    one_line,
+    values,
+    wire_headers,
+)
+from newsletter.errors import ProviderError
 from newsletter.testing import HOSTILE, sample_batch, sample_email
 
 NAME = Site("first_name", "friend", Escape.TEXT)
@@ -94,3 +109,65 @@ def test_promise_12_a_providers_words_lose_addresses_and_control_characters() ->
     assert "sk_1" not in said
     assert "\r" not in said
     assert len(said) == 200
+
+
+@given(TEXT, TEXT)
+def test_a_template_knows_how_long_it_will_be(before: str, name: str) -> None:
+    template = json_template({"a": (before, NAME, NAME, "é"), "to": (ADDRESS,), "n": [1, None, True]})
+    assert template.size(reader(name)) == len(template.of(reader(name)))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("", "sam@x.test"),
+        ("Sam Rivers", "Sam Rivers <sam@x.test>"),
+        ('Rivers, "Sam" Zoë', '"Rivers, \\"Sam\\" Zoë" <sam@x.test>'),
+        ("Sam\r\nBcc: all@x.test", '"Sam Bcc: all@x.test" <sam@x.test>'),
+    ],
+)
+def test_a_mailbox_is_one_text_that_reads_as_one_address(name: str, said: str) -> None:
+    assert mailbox(Mailbox(name, "sam@x.test")) == said
+
+
+def test_a_mailbox_without_an_address_is_refused() -> None:
+    with pytest.raises(ProviderError):
+        mailbox(Mailbox("Sam", "sam, ann@x.test"))
+
+
+def test_promise_11_headers_are_one_line_of_ascii_each() -> None:
+    way_out = ("<", Site("unsubscribe_url", "", Escape.HEADER), ">")
+    headers = (
+        ("List-Id", ("Zoë, quiet <letter.x.test>",)),
+        ("List-Unsubscribe", way_out),
+        ("X-Long", ("word " * 60,)),
+        ("X-None", ("",)),
+        ("X-Two", ("a\r\nBcc: all@x.test",)),
+    )
+    email = Email(Mailbox("", "a@x.test"), None, (), (), (), headers)
+    told = dict(header_pieces(email, without={"list-unsubscribe-post"}))
+    assert told["List-Id"] == ("=?utf-8?b?Wm/DqywgcXVpZXQ=?= <letter.x.test>",)
+    assert told["List-Unsubscribe"] == way_out
+    assert told["X-Two"] == ("a Bcc: all@x.test",)
+    assert "X-None" not in told
+    assert "\n" not in told["X-Long"][0]  # type: ignore[operator]
+    assert "List-Unsubscribe" not in dict(header_pieces(email, without={"list-unsubscribe"}))
+
+
+def test_a_subject_keeps_its_blanks_and_no_line_end() -> None:
+    assert one_line(("A  quiet\r\nweek, ", NAME, "\u2028!")) == ("A  quiet week, ", NAME, " !")
+
+
+def test_promise_11_headers_that_cannot_be_filled_as_they_are_are_known() -> None:
+    """A value beyond ASCII, or none, cannot stand in a header that a provider passes on."""
+    greeting = ("X-For", ("for ", Site("first_name", "", Escape.HEADER)))
+    email = Email(Mailbox("", "a@x.test"), None, (), (), (), (("X-Same", ("Grüße",)), greeting))
+    assert headers_fit(email, reader("Ann"))
+    assert not headers_fit(email, reader("Zoë"))
+    assert not headers_fit(email, reader(""))
+    assert wire_headers(email, reader("Zoë\r\nBcc: all@x.test")) == [
+        ("X-Same", "=?utf-8?b?R3LDvMOfZQ==?="),
+        ("X-For", "for =?utf-8?b?Wm/Dqw==?= Bcc: all@x.test"),
+    ]
+    literal = Email(Mailbox("", "a@x.test"), None, (), (), (), (("X-For", ("für ", NAME)),))
+    assert not headers_fit(literal, reader("Ann"))

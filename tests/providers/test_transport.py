@@ -10,8 +10,23 @@ from datetime import UTC, datetime
 import pytest
 import requests
 
-from newsletter.core.delivery import Outcome, Recipient, Status
-from newsletter.providers.transport import Answer, Body, Transport, Verdict, parts, sift, verdict, wait_of
+from newsletter.core.delivery import Batch, BatchResult, Outcome, Recipient, Status
+from newsletter.errors import ProviderError
+from newsletter.providers.transport import (
+    Answer,
+    Body,
+    Transport,
+    Verdict,
+    answered,
+    array,
+    hand_over,
+    needed,
+    parts,
+    sift,
+    unanswered,
+    verdict,
+    wait_of,
+)
 from newsletter.testing import Clock
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -311,3 +326,73 @@ def test_what_cannot_be_begun_in_time_is_left_for_another_time() -> None:
     result = sift([whole[:2], whole[2:4], whole[4:]], slow, timeout=10, monotonic=clock.monotonic)
     assert [outcome.status for outcome in result.outcomes] == [Status.SUBMITTED] * 4 + [Status.RETRY] * 2
     assert result.halt == ""
+
+
+def test_what_stops_the_others_does_not_change_what_was_answered() -> None:
+    def some(part: tuple[Recipient, ...], _left: float) -> BatchResult:
+        taken, later = Outcome(part[0].key, Status.SUBMITTED), Outcome(part[1].key, Status.RETRY)
+        return BatchResult((taken, later), halt="quota")
+
+    result = sift([readers(2), readers(4)[2:]], some, timeout=9)
+    assert [outcome.status for outcome in result.outcomes] == [Status.SUBMITTED, *[Status.RETRY] * 3]
+    assert result.halt == "quota"
+
+
+def taken(part: tuple[Recipient, ...], _left: float) -> tuple[Outcome, ...]:
+    return tuple(Outcome(one.key, Status.SUBMITTED) for one in part)
+
+
+def test_an_address_that_may_be_two_is_in_no_call_and_an_unsafe_key_stops_all() -> None:
+    given = (*readers(2), Recipient("d.x", "a@x.test, b@x.test", {}), Recipient("d.y", "a@x.test\r\nCc: b@x.test", {}))
+    seen: list[tuple[Recipient, ...]] = []
+
+    def split(part: tuple[Recipient, ...]) -> list[tuple[Recipient, ...]]:
+        seen.append(part)
+        return [part]
+
+    at = datetime(2026, 12, 1, tzinfo=UTC)
+    result = hand_over(Batch(given, at=at), split, taken, timeout=9)
+    assert [outcome.status for outcome in result.outcomes] == [Status.SUBMITTED] * 2 + [Status.REJECTED] * 2
+    assert seen == [given[:2]]
+    unsafe = hand_over(Batch((Recipient("a\r\nb", "a@x.test", {}),), at=at), split, taken, timeout=9)
+    assert (unsafe.halt, unsafe.outcomes[0].status, len(seen)) == ("bug", Status.RETRY, 1)
+
+
+def test_an_array_is_as_long_as_it_says() -> None:
+    for count in (1, 2, 5):
+        body = array(readers(count), of=lambda one: one.key.encode(), size=lambda one: len(one.key))
+        length = len(body)
+        said = b"".join(body)
+        assert (len(said), said[:1], said[-1:], said.count(b",")) == (length, b"[", b"]", count - 1)
+
+
+def test_a_credential_can_stand_in_a_header_or_is_refused_by_its_variables_name() -> None:
+    assert needed(" key\n", "X") == "key"
+    for wrong in ("", "  ", "a b", "a\r\nX: y", "schlüssel"):
+        with pytest.raises(ProviderError, match="NEWSLETTER_X__KEY") as refused:
+            needed(wrong, "NEWSLETTER_X__KEY")
+        assert not wrong.strip() or wrong not in str(refused.value)
+
+
+def test_a_question_about_the_account_is_answered_or_not() -> None:
+    assert answered(Answer(200, b'{"a": 1}'), "Acme") == {"a": 1}
+    assert answered(Answer(204), "Acme") is None
+    for wrong in (Answer(200, b"<html>"), Answer(500), Answer(0, problem="gone"), Answer(200, b"{}", broken=True)):
+        with pytest.raises(ProviderError, match="Acme"):
+            answered(wrong, "Acme")
+    assert unanswered(Answer(401), "X").level == "error"
+    assert unanswered(Answer(500), "X").level == "warning"
+
+
+@pytest.mark.parametrize(
+    "url", ["", "api.example.org", "ftp://api.example.org", "https://", "https://a:b", "http://[::1"]
+)
+def test_a_base_url_that_is_none_is_told_at_once(url: str) -> None:
+    with pytest.raises(ProviderError, match="base URL"):
+        Transport(url)
+
+
+def test_no_address_stands_twice_in_a_part() -> None:
+    given = tuple(Recipient(f"k{n}", who, {}) for n, who in enumerate(("a@x.test", "A@x.test", "b@x.test", "a@x.test")))
+    found = parts(given, count=9, size=lambda _: 1, room=99)
+    assert [[one.key for one in part] for part in found] == [["k0"], ["k1", "k2"], ["k3"]]

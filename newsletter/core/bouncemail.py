@@ -1,0 +1,326 @@
+"""A mail about a mail: what a mail system, or somebody's spam button, says of one of ours.
+
+    events_of(message, now)  ->  Event...       delivery status (RFC 3464), abuse reports (RFC 5965), and the free
+                                                forms of systems that know neither
+
+Who it is about is told by our own marks first: the key in the return path or the Message-ID of what came back. The
+address in the text is asked last: mail is forwarded, and a report may name an address we never wrote to.
+"""
+
+from __future__ import annotations
+
+import email
+import re
+from collections.abc import Iterator, Set
+from datetime import UTC, datetime
+from email import policy
+from email.message import Message
+from email.utils import parseaddr, parsedate_to_datetime
+from hashlib import sha256
+from typing import Literal
+
+from newsletter.core.event import Event, EventType, Reason
+
+VERP = "bounces+"
+"""How a return path begins that carries a delivery's key: `bounces+<key>@domain`."""
+
+
+def return_path(key: str, domain: str) -> str:
+    """The envelope sender of one delivery: a bounce names its reader whatever its text says (VERP)."""
+    return f"{VERP}{key}@{domain}"
+
+
+def events_of(message: bytes, now: datetime) -> list[Event]:
+    """The events of a mail, none when it is about none of ours.
+
+    In: the mail as it came; `now`, for one without a date. An automatic answer is no event. What a free text alone
+    says of an address is never for good: anybody can write one. It never raises for a malformed mail.
+    """
+    mail = email.message_from_bytes(message, policy=policy.compat32)
+    at = _moment(mail, now)
+    key, message_id = _marks(mail)
+    named = key is not None or any(part.get_content_type() in _MACHINE for part in mail.walk())
+    found = [
+        Event(type_, _id(mail, message, who, type_), at, who or None, permanent and named, reason, message_id, key)
+        for who, type_, permanent, reason in _told(mail)
+    ]
+    return (
+        found
+        if found or key is None
+        else [Event(EventType.IGNORED, _id(mail, message, "", EventType.IGNORED), at, None, None, "", message_id, key)]
+    )
+
+
+Told = tuple[str, EventType, bool | None, Reason]
+
+
+def _told(mail: Message) -> Iterator[Told]:
+    report = next((part for part in mail.walk() if part.get_content_type() == "message/feedback-report"), None)
+    if report is not None:
+        yield from _feedback(mail, report)
+        return
+    if _is_automatic(mail):
+        return
+    status = [part for part in mail.walk() if part.get_content_type() in _STATUS]
+    told = [one for part in status for one in _recipients(part)]
+    yield from told or _free_form(mail)
+
+
+_STATUS = {"message/delivery-status", "message/global-delivery-status"}
+_MACHINE = {*_STATUS, "message/feedback-report"}
+
+# --- delivery status -------------------------------------------------------------------------------
+
+
+def _recipients(part: Message) -> Iterator[Told]:
+    """One for each recipient a delivery status speaks of (RFC 3464 2.3)."""
+    for group in _groups(part):
+        who = _address(group.get("Original-Recipient", "")) or _address(group.get("Final-Recipient", ""))
+        action = str(group.get("Action", "")).split(";")[0].strip().lower()
+        said = str(group.get("Diagnostic-Code", ""))
+        if action or who:
+            yield who, *meaning(action, str(group.get("Status", "")), said)
+
+
+def _groups(part: Message) -> Iterator[Message]:
+    payload = part.get_payload()
+    if isinstance(payload, list):
+        yield from (one for one in payload if isinstance(one, Message))
+    else:
+        for text in re.split(r"\r?\n\r?\n", _text(part)):
+            yield email.message_from_string(text)
+
+
+def meaning(action: str, status: str, said: str) -> tuple[EventType, bool | None, Reason]:
+    """What an action, a status code (RFC 3463) and a server's words mean.
+
+    The code of the words is asked before that of the report: a relay often says 5.0.0 of whatever it was told. For
+    good is only what says that the address is no more: whatever else refuses for three days is believed then.
+    """
+    said = " ".join(_CONTINUED.sub(" ", said).split())
+    codes = [code for code in (*_CODE.findall(said), *_CODE.findall(status)) if code[1:] != ("0", "0")]
+    kind, subject, detail = codes[0] if codes else (_class(said, status), "0", "0")
+    if action in _NO_FAILURE:
+        return _NO_FAILURE[action]
+    about = _about(f"{subject}.{detail}", subject, said, for_good=kind == "5")
+    if about == "ours":
+        return EventType.FAILED, None, ""
+    return EventType.BOUNCED, about == "invalid" and kind == "5" and not _is_full(f"{subject}.{detail}", said), about
+
+
+_NO_FAILURE: dict[str, tuple[EventType, bool | None, Reason]] = {
+    "delivered": (EventType.DELIVERED, None, ""),
+    "relayed": (EventType.IGNORED, None, ""),
+    "expanded": (EventType.IGNORED, None, ""),
+    "delayed": (EventType.DEFERRED, False, ""),
+}
+
+
+def _about(
+    code: str, subject: str, said: str, *, for_good: bool
+) -> Literal["invalid", "bounce", "block", "authentication", "ours"]:
+    """Whose fault a failure is: the address's, its mailbox's, ours by reputation, by authentication, or by content."""
+    if code in _OUR_AUTHENTICATION:
+        return "authentication"
+    if code not in _GONE_FOR_SURE and _ABOUT_SENDER.search(said):
+        return "block"
+    if code in _NO_SUCH_MAILBOX or (for_good and _GONE.search(said)):
+        return "invalid"
+    if subject == "7" or _BLOCKED.search(said):
+        return "block"
+    return "ours" if subject in {"5", "6"} or code in _TOO_LARGE else "bounce"
+
+
+def _is_full(code: str, said: str) -> bool:
+    return code in _FULL or _FULL_WORDS.search(said) is not None
+
+
+def _class(said: str, status: str) -> str:
+    """The first figure of a reply code in a server's words, or of a status: 5 for good, 4 for now."""
+    found = _REPLY.search(said) or re.match(r"\s*([245])\.", status)
+    return found[1] if found else "5"
+
+
+_CODE = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
+_REPLY = re.compile(r"\b([45])\d\d\b")
+_OUR_AUTHENTICATION = {"7.515", *(f"7.{detail}" for detail in range(20, 33))}
+_CONTINUED = re.compile(r"(?<=\s)[245]\d\d-(?:[245]\.\d{1,3}\.\d{1,3})?(?=\s)")  # how a reply goes on in the next line
+_GONE_FOR_SURE = {"1.1", "1.10"}
+_NO_SUCH_MAILBOX = {"1.0", "1.1", "1.2", "1.3", "1.4", "1.6", "1.10", "2.1"}
+_ABOUT_SENDER = re.compile(
+    r"sender (?:address )?rejected|not allowed to send|spamhaus|too many|at a rate|rate limit"
+    r"|<[^>]*>\.{3} access denied",
+    re.IGNORECASE,
+)
+_TOO_LARGE = {"2.3", "3.4"}
+_FULL = {"2.2", "3.1"}
+_FULL_WORDS = re.compile(
+    r"quota|(?:mailbox|inbox|storage).{0,20}full|insufficient.{0,12}(?:space|storage)", re.IGNORECASE
+)
+_GONE = re.compile(
+    r"(?:user|mailbox|account|recipient|address|alias)[^.\n]{0,40}"
+    r"(?:unknown|not (?:found|exist)|doesn'?t exist|does not exist|no longer|invalid|unavailable|disabled|inactive)"
+    r"|no such (?:user|recipient|mailbox|account|person|address)|unknown (?:user|recipient|local)|not our customer"
+    r"|recipient address rejected: access denied|(?:invalid|unknown) recipient|domain is not reachable"
+    r"|unrouteable address|host (?:or domain )?(?:name )?(?:unknown|not found)|domain not found"
+    r"|doesn'?t have an? .{0,20}account",
+    re.IGNORECASE,
+)
+_BLOCKED = re.compile(
+    r"\bspam\b|blacklist|block ?list|blocklisted|blocked|\brbl\b|dnsbl|reputation|policy|denied|rejected due to|"
+    r"spf|dkim|dmarc|poor reputation|banned|refused your",
+    re.IGNORECASE,
+)
+
+# --- abuse reports ---------------------------------------------------------------------------------
+
+
+def _feedback(mail: Message, report: Message) -> Iterator[Told]:
+    """A report of a feedback loop (RFC 5965); "not-spam" takes none back (RFC 6430), and asks for nothing."""
+    payload = report.get_payload()
+    inner = payload[0] if isinstance(payload, list) and payload and isinstance(payload[0], Message) else report
+    fields = inner if inner.get("Feedback-Type") else email.message_from_string(_text(inner).lstrip())
+    kind = str(fields.get("Feedback-Type", "abuse")).strip().lower()
+    who = _address(fields.get("Original-Rcpt-To", "")) or _returned(mail, "To")
+    if kind in {"abuse", "fraud", "complaint"}:
+        yield who, EventType.COMPLAINED, None, "complaint"
+    elif kind.startswith("opt-out"):
+        yield who, EventType.UNSUBSCRIBED, None, "unsubscribe"
+    else:
+        yield who, EventType.IGNORED, None, ""
+
+
+# --- free forms ------------------------------------------------------------------------------------
+
+
+def _is_automatic(mail: Message) -> bool:
+    """An answer of a machine on behalf of a person (RFC 3834): it is no bounce."""
+    if str(mail.get("Auto-Submitted", "")).strip().lower().startswith("auto-replied"):
+        return mail.get_content_type() != "multipart/report" and not mail.get("X-Failed-Recipients")
+    return any(mail.get(name) for name in ("X-Autoreply", "X-Autorespond", "X-Auto-Response-From"))
+
+
+def _free_form(mail: Message) -> Iterator[Told]:
+    """What systems say that know no delivery status: found by flufl.bounce, judged by their words."""
+    from flufl.bounce import all_failures  # noqa: PLC0415 -- for those who import bounces alone
+
+    later: Set[bytes] = frozenset()
+    gone: Set[bytes] = frozenset()
+    if parseaddr(str(mail.get("From", "")))[1]:  # its detectors look there first
+        later, gone = all_failures(mail)
+    words = _words(mail)
+    for found in sorted(gone):
+        yield found.decode("ascii", "replace"), *meaning("failed", "", words)
+    for found in sorted(later - gone):
+        yield found.decode("ascii", "replace"), EventType.DEFERRED, False, ""
+    if not later | gone and _looks_returned(mail):
+        failed = _address(mail.get("X-Failed-Recipients", ""))
+        who = failed or _returned(mail, "To") or next(iter(_ADDRESS.findall(words)), "")
+        action = "delayed" if _DELAYED.search(str(mail.get("Subject", ""))) else "failed"
+        yield who, *meaning(action, "", words)
+
+
+def _looks_returned(mail: Message) -> bool:
+    """Whether it comes from a mail system, or from nobody (RFC 5321 4.5.5), and says that mail did not arrive."""
+    sender = str(mail.get("From", "")).lower()
+    nobody = str(mail.get("Return-Path", "")).strip() == "<>" or _SYSTEM.search(sender) is not None
+    return nobody and _RETURNED.search(f"{mail.get('Subject', '')}\n{_words(mail)}") is not None
+
+
+_SYSTEM = re.compile(r"mailer-?daemon|postmaster|mail delivery|post ?office|no-?reply|system administrator")
+_RETURNED = re.compile(
+    r"return(?:ed|ing)|undeliver|delivery (?:status|fail|has failed|error|report)|fail(?:ed|ure)|not be delivered|"
+    r"could ?n[o']t|unable to deliver|non.?delivery|unzustellbar|non remis|no se pudo|delayed|dsn:|notice|bounce",
+    re.IGNORECASE,
+)
+_DELAYED = re.compile(r"delay|warning|still being retried|noch nicht", re.IGNORECASE)
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+
+
+def _words(mail: Message) -> str:
+    """The text a person would read, up to what came back of our own mail."""
+    for part in mail.walk():
+        if part.get_content_type() == "text/plain":
+            return re.split(r"(?im)^-+ ?(?:this is a copy|original message|below this line|included is)", _text(part))[
+                0
+            ]
+    return ""
+
+
+# --- whose it is -----------------------------------------------------------------------------------
+
+
+def _marks(mail: Message) -> tuple[str | None, str | None]:
+    """Our delivery's key, and our Message-ID, when the mail carries them."""
+    message_id = _returned(mail, "Message-ID") or None
+    for name in ("X-Original-To", "Delivered-To", "Envelope-To", "To"):
+        for value in mail.get_all(name, []):
+            found = _VERP.search(str(value))
+            if found:
+                return found[1], message_id
+    key = message_id[1:].partition("@")[0] if message_id and message_id.startswith("<") else ""
+    return key if _KEY.fullmatch(key) else None, message_id
+
+
+_VERP = re.compile(re.escape(VERP) + r"([A-Za-z0-9_-]+)@")
+_KEY = re.compile(r"[0-9a-f]{16,32}-[0-9a-f]{16,32}")
+
+
+def _returned(mail: Message, name: str) -> str:
+    """A header of what came back of our mail: the part that holds it, or the text of a system that only quotes it."""
+    for part in mail.walk():
+        if part.get_content_type() in {"message/rfc822", "text/rfc822-headers", "message/rfc822-headers"}:
+            payload = part.get_payload()
+            inner = payload[0] if isinstance(payload, list) and payload else email.message_from_string(_text(part))
+            if isinstance(inner, Message) and inner.get(name):
+                value = str(inner.get(name)).strip()
+                return _address(value) if name == "To" else value
+    quoted = re.search(rf"(?im)^[> ]*{name}:[ \t]*(\S.*)$", _body(mail))
+    if quoted is None:
+        return ""
+    return _address(quoted[1]) if name == "To" else quoted[1].strip()
+
+
+def _body(mail: Message) -> str:
+    return "\n".join(_text(part) for part in mail.walk() if part.get_content_maintype() == "text")
+
+
+def _text(part: Message | str) -> str:
+    if isinstance(part, str):
+        return part
+    payload = part.get_payload(decode=True)
+    if isinstance(payload, bytes):
+        return payload.decode(_charset(part), "replace")
+    payload = part.get_payload()
+    return payload if isinstance(payload, str) else ""
+
+
+def _charset(part: Message) -> str:
+    name = str(part.get_content_charset() or "utf-8")
+    try:
+        "".encode(name)
+    except LookupError:
+        return "latin-1"
+    return name
+
+
+def _address(value: object) -> str:
+    """The address of `rfc822; <ann@x.test>` or of a header."""
+    text = str(value).partition(";")[2] or str(value)
+    found = parseaddr(text.strip())[1].strip("<>")
+    return found if "@" in found else ""
+
+
+def _moment(mail: Message, now: datetime) -> datetime:
+    """When it was written, never later than now: clocks of others are wrong."""
+    try:
+        written = parsedate_to_datetime(str(mail["Date"]))
+    except (ValueError, TypeError, IndexError):
+        return now
+    return min(written if written.tzinfo else written.replace(tzinfo=UTC), now)
+
+
+def _id(mail: Message, message: bytes, who: str, type_: EventType) -> str:
+    """The same report is the same event, however often and by whatever way it is fed in."""
+    own = str(mail.get("Message-ID", "")).strip() or sha256(message).hexdigest()
+    return sha256(f"{own}\n{who.lower()}\n{type_}".encode("utf-8", "replace")).hexdigest()
