@@ -8,6 +8,7 @@
     ├── LinkRefused                 a link that is wrong, forged or of an earlier time
     │   └── LinkExpired             a link that was right and is too old
     ├── BadSignature                a webhook that the provider did not sign
+    │   └── StaleWebhook            a webhook that it signed too long ago to count
     ├── NothingToDo                 already sent, a draft, not due, nobody to write to
     ├── WorkLeft                    stopped before the end; run again
     │   └── StoreBusy               the database is locked, full, read-only or away
@@ -26,7 +27,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from newsletter.core.problem import Problem
 
@@ -38,6 +39,7 @@ class NewsletterError(Exception):
         super().__init__(what)
         self.what = what
         self.todo = todo
+        self.known: Mapping[str, object] = {}  # what is so all the same, for whoever asked for a document
 
     def __str__(self) -> str:
         return f"{self.what}\n  {self.todo}" if self.todo else self.what
@@ -74,6 +76,10 @@ class LinkExpired(LinkRefused):
 
 class BadSignature(NewsletterError):
     """A webhook request that is not the provider's own. The message repeats nothing of it."""
+
+
+class StaleWebhook(BadSignature):
+    """A webhook request that the provider signed long ago: it may be somebody's repetition, and changes nothing."""
 
 
 class NothingToDo(NewsletterError):

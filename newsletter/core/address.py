@@ -6,7 +6,6 @@ Plus tags and dots are not folded: they are the owner's business, not ours.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from dataclasses import dataclass
@@ -91,6 +90,44 @@ def _plain(reason: str) -> str:
     return clause[:1].lower() + clause[1:] + "."
 
 
+def one_mailbox(who: Address) -> Address:
+    """What the many spellings of one mailbox come down to, as far as anybody can know: a key for limits alone.
+
+    Plus tags are cut off (RFC 5233 calls them subaddresses), and at Gmail the dots. Two people are never taken for
+    one by it: it only counts how much mail goes to them.
+    """
+    local, _, domain = who.key.rpartition("@")
+    bare = local.partition("+")[0] or local
+    if domain in _GMAIL:
+        bare, domain = bare.replace(".", "") or bare, "gmail.com"
+    return Address(typed=f"{bare}@{domain}", key=f"{bare}@{domain}")
+
+
+_GMAIL = frozenset({"gmail.com", "googlemail.com"})
+
+
+def meant(who: Address) -> str:
+    """The address that was probably meant, where its domain is a well-known slip of the fingers; else empty."""
+    better = _SLIPS.get(who.domain, "")
+    return f"{who.typed.rpartition('@')[0]}@{better}" if better else ""
+
+
+_SLIPS = {
+    slip: right
+    for right, slips in {
+        "gmail.com": "gmial.com gmai.com gmal.com gamil.com gnail.com gmali.com gmaill.com gmail.co gmail.cm gmail.con"
+        " gmail.om gmail.comm gmail.cmo gmil.com gmeil.com",
+        "hotmail.com": "hotmial.com hotmal.com hotmai.com hotmil.com hotnail.com hotmail.co hotmail.con hotmail.cm",
+        "outlook.com": "outlok.com outloo.com outlook.co outlook.con outllook.com",
+        "yahoo.com": "yaho.com yahooo.com yhaoo.com yahho.com yahoo.co yahoo.con yahoo.cm",
+        "icloud.com": "iclod.com icoud.com icloud.co icloud.con iclould.com",
+        "aol.com": "aol.co aol.con",
+    }.items()
+    for slip in slips.split()
+}
+"""Slips of one letter in the domains that most people have, none of them a domain where people have mail."""
+
+
 def masked(address: str) -> str:
     """For pages and terminals that must not show the whole address: `a…@e….org`."""
     local, _, domain = address.rpartition("@")
@@ -99,9 +136,12 @@ def masked(address: str) -> str:
 
 
 def fingerprint(address: Address, key: bytes) -> str:
-    """What remains of an address that left: HMAC-SHA256 of its key, hex.
+    """What remains of an address that left: the first half of the HMAC-SHA256 of its key (RFC 2104, 5), hex.
 
     Still personal data (a keyed hash can be tested against a guess by whoever has the key): it never
     leaves the database.
     """
-    return hmac.new(key, address.key.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key, address.key.encode(), "sha256")[:_HALF].hex()
+
+
+_HALF = 16  # bytes: 128 bits, far more than there are addresses to tell apart

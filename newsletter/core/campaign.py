@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from newsletter.core.delivery import Recipient
+from newsletter.core.delivery import Outcome, Recipient
 
 LETTER = "letter"
 """The letter's own topic: given by ticking the box, or by an attested import."""
@@ -91,6 +91,9 @@ class Draft:
     plan_hash: str
     variants: tuple[Variant, ...]
     base_url: str = ""
+    due_at: datetime | None = None
+    timezone: str = ""  # the zone's name, in which `due_at` was meant
+    note: str = ""  # why words that were sent before go once more
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,11 @@ class Counts:
         """True at every moment, or the ledger is broken (promise 2)."""
         return self.audience == self.submitted + self.suppressed + self.failed + self.uncertain + self.pending
 
+    @property
+    def nothing_left(self) -> bool:
+        """Whether it is certain that no reader got anything, nor will."""
+        return self.submitted == self.uncertain == self.pending == 0
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -126,6 +134,20 @@ class Claim:
     def id_of(self) -> dict[str, int]:
         """Subscriber ids by delivery key."""
         return dict(zip((recipient.key for recipient in self.recipients), self.subscriber_ids, strict=True))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a provider said of a batch, to be written down.
+
+    `not_before`: until when rows that may be tried again wait. `refused`: its readers were put off, not the whole
+    run; this is counted.
+    """
+
+    claim: Claim
+    outcomes: tuple[Outcome, ...]
+    not_before: datetime | None = None
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,6 +174,14 @@ class Plan:
     content_sha256: str
     made_at: str
     html_bytes: int
+    text_bytes: int = 0
+    message_bytes: int = 0  # one whole message, both parts and headers
+    by_segment: Mapping[str, int] = field(default_factory=dict)  # a reader of two counts in both
+    links: tuple[str, ...] = ()
+    mode: str = ""
+    rate: float | None = None  # messages per second
+    disk_bytes: int = 0  # what it takes on this machine, estimated
+    disk_free: int | None = None  # None where nobody can tell
     warnings: tuple[str, ...] = field(default_factory=tuple)
 
     @property
@@ -170,8 +200,8 @@ class Plan:
 
     def as_json(self) -> dict[str, object]:
         """The plan as `--json` prints it and `--plan` reads it, its hash included."""
-        lists = {"segments": list(self.segments), "topics": self._topics(), "warnings": list(self.warnings)}
-        return {**asdict(self), **lists, "hash": self.hash}
+        lists = {name: list(getattr(self, name)) for name in ("segments", "links", "warnings")}
+        return {**asdict(self), **lists, "topics": self._topics(), "hash": self.hash}
 
     def _topics(self) -> dict[str, list[str]]:
         return {name: list(topics) for name, topics in sorted(self.topics.items())}

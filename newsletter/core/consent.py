@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from newsletter.errors import LinkRefused
 
@@ -30,6 +31,7 @@ class Change(StrEnum):
     SIGNUP = "signup"
     CONFIRM = "confirm"
     UNSUBSCRIBE = "unsubscribe"
+    UNDO = "undo"
     BOUNCE = "bounce"
     COMPLAINT = "complaint"
 
@@ -40,6 +42,9 @@ class Kind(StrEnum):
     REQUEST = "request"
     CONFIRM = "confirm"
     WITHDRAW = "withdraw"
+    UNDO = "undo"
+    REASON = "reason"
+    PREFERENCES = "preferences"
     IMPORT = "import"
     ERASE = "erase"
     LIFT = "lift"
@@ -53,6 +58,8 @@ class Mail(StrEnum):
     CONFIRM = "confirm"
     WORKBOOK = "workbook"
     ALREADY = "already"
+    EXPORT = "export"
+    ERASE = "erase"
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,7 @@ TABLE: dict[tuple[State | None, Change], Step] = {
     (_U, Change.UNSUBSCRIBE): Step(_U),
     (_B, Change.UNSUBSCRIBE): Step(_U, Kind.WITHDRAW, ends_links=True),
     (_C, Change.UNSUBSCRIBE): Step(_C),
+    (_U, Change.UNDO): Step(_A, Kind.UNDO),
     (_P, Change.BOUNCE): Step(_B, Kind.BOUNCE, ends_links=True),
     (_A, Change.BOUNCE): Step(_B, Kind.BOUNCE, ends_links=True),
     (_U, Change.BOUNCE): Step(_B, Kind.BOUNCE, ends_links=True),
@@ -127,12 +135,10 @@ class Subscriber:
     topics: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Newcomer:
-    """A subscriber about to be added."""
+class Newcomer(NamedTuple):
+    """A subscriber about to be added. A tuple, as imports make them by the million."""
 
     email: str
-    key: str
     hmac: str
     pid: str
     unsubscribe_token: str
@@ -154,6 +160,7 @@ class Signup:
     topics: tuple[str, ...]
     lang: str
     confirmed_at: datetime | None
+    lane: int = 0  # in which queue its mail waits (flows/gate.py)
 
 
 @dataclass(frozen=True)

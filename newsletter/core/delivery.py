@@ -24,7 +24,7 @@ class Status(StrEnum):
     UNKNOWN = "unknown"  # the answer was lost
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Recipient:
     """A row of a batch. `key` is ours, unique for ever, opaque, safe in a file name and a Message-ID."""
 
@@ -43,7 +43,7 @@ class Batch:
     tag: str = ""  # the campaign's key, for providers with tags
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The answer for one recipient. `code` is the provider's; `detail` never holds the address."""
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -70,6 +71,14 @@ class Email:
     headers: tuple[tuple[str, Pieces], ...] = ()
     lang: str = "en"
 
+    def __hash__(self) -> int:
+        """Made once: what is compiled of an email is looked up by it at every call, some of it for every reader."""
+        known: int | None = self.__dict__.get("_hash")
+        if known is None:
+            known = hash((self.sender, self.reply_to, self.subject, self.html, self.text, self.headers, self.lang))
+            object.__setattr__(self, "_hash", known)
+        return known
+
 
 def header_value(text: str) -> str:
     """A value made safe for one header line: control characters and bidi overrides become blanks."""
@@ -83,13 +92,15 @@ _UNSAFE = re.compile(
 )
 
 
+_once = lru_cache(maxsize=1024)  # a mail has a value in several places
+
 _ESCAPES: dict[Escape, Callable[[str], str]] = {
-    Escape.TEXT: lambda value: html.escape(value, quote=False),
-    Escape.ATTRIBUTE: html.escape,
-    Escape.URL: lambda value: quote(value, safe=""),
-    Escape.LINK: html.escape,
+    Escape.TEXT: _once(lambda value: html.escape(value, quote=False)),
+    Escape.ATTRIBUTE: _once(html.escape),
+    Escape.URL: _once(lambda value: quote(value, safe="")),
+    Escape.LINK: _once(html.escape),
     Escape.PLAIN: str,
-    Escape.HEADER: header_value,
+    Escape.HEADER: _once(header_value),
 }
 
 
@@ -109,10 +120,14 @@ def fill(pieces: Pieces, values: Mapping[str, str]) -> str:
     return "".join([piece if isinstance(piece, str) else escaped(piece, values) for piece in pieces])
 
 
+def parts(email: Email) -> list[Pieces]:
+    """All that is written for a reader: subject, bodies, headers."""
+    return [email.subject, email.html, email.text, *(pieces for _, pieces in email.headers)]
+
+
 def fields(email: Email) -> set[str]:
     """The names of all merge fields the email uses."""
-    parts = [email.subject, email.html, email.text, *(pieces for _, pieces in email.headers)]
-    return {piece.field for pieces in parts for piece in pieces if isinstance(piece, Site)}
+    return {piece.field for pieces in parts(email) for piece in pieces if isinstance(piece, Site)}
 
 
 def freeze(email: Email) -> str:

@@ -82,6 +82,7 @@ class Raw:
     key: str
     headers: Mapping[str, str] = field(repr=False)
     body: str = field(repr=False)
+    ignored: str = ""  # why nobody is to read it
 
 
 @dataclass(frozen=True)

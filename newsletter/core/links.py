@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+from urllib.parse import quote
 
 from itsdangerous import BadData, SignatureExpired, TimestampSigner, URLSafeTimedSerializer
 
@@ -26,12 +27,18 @@ class Purpose(StrEnum):
     CONFIRM = "confirm"
     DOWNLOAD = "download"
     FILE = "file"
+    FORM = "form"
+    EXPORT = "export"
+    ERASE = "erase"
 
 
 LIFETIME = {
     Purpose.CONFIRM: timedelta(days=7),
     Purpose.DOWNLOAD: timedelta(days=90),
     Purpose.FILE: timedelta(minutes=10),
+    Purpose.FORM: timedelta(hours=24),
+    Purpose.EXPORT: timedelta(hours=24),
+    Purpose.ERASE: timedelta(hours=24),
 }
 
 
@@ -66,6 +73,18 @@ class Links:
     def unsubscribe(self, token: str) -> str:
         """One reader's way out: GET shows, POST acts (RFC 8058)."""
         return f"{self.base_url}/unsubscribe/{token}"
+
+    def preferences(self, token: str) -> str:
+        """One reader's choices, opened by the credential of their unsubscribe link."""
+        return f"{self.base_url}/preferences/{token}"
+
+    def personal(self, purpose: Purpose, subscriber_id: int, now: datetime) -> str:
+        """The page that shows (EXPORT) or takes away (ERASE) all we hold: only ever mailed to the address itself."""
+        return self.preferences(self.sign(purpose, [subscriber_id], now))
+
+    def free(self, magnet: str) -> str:
+        """The public page of a free resource: short, to hand on."""
+        return f"{self.base_url}/free/{quote(magnet)}"
 
     def archive(self, slug: str) -> str:
         """The public page of an issue."""

@@ -20,3 +20,4 @@ class Pace:
     max_lateness: timedelta = timedelta(hours=12)
     max_growth: float = 0.2
     approval: str = "none"
+    patience: tuple[float, ...] = (0.05, 0.5, 2.0, 5.0)  # between attempts to write down an answer that is known

@@ -32,8 +32,8 @@ class Problem:
     """One finding. `line` and `col` count from 1, in characters as typed; 0 = the whole file.
 
     `code` is E or W and three digits, each explained in `docs/errors/<code>.md`. `fix` says what to do, in
-    words or as a line to copy; `auto` does it, where nobody needs to be asked (it is no part of a finding's
-    identity or order).
+    words or as a line to copy; `auto` does it, where nobody needs to be asked. `early` marks what a draft may
+    still be: it blocks sending, and not looking at it. Both are no part of a finding's identity or order.
     """
 
     file: str
@@ -45,6 +45,7 @@ class Problem:
     fix: str = ""
     source: str = ""
     auto: Fix | None = field(default=None, compare=False, repr=False)
+    early: bool = field(default=False, compare=False, repr=False)
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.col}" if self.line else self.file

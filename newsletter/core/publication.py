@@ -39,13 +39,17 @@ class Footer:
 
 @dataclass(frozen=True)
 class Magnet:
-    """A free resource: files of our own, or a page elsewhere. Paths are from the publication's root."""
+    """A free resource: files of our own, or a page elsewhere. Paths are from the publication's root.
+
+    `sheet`: a page of paper about it (PDF), for those who hand it on.
+    """
 
     __pydantic_config__: ClassVar = STRICT
     title: str
     about: str = ""
     files: tuple[str, ...] = ()
     url: str = ""
+    sheet: str = ""
 
 
 @dataclass(frozen=True)

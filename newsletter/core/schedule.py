@@ -11,6 +11,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from newsletter.errors import SettingsError
 
+LAST = 9000
+"""The last year a letter can be due in: soon after it the calendar of programs ends."""
+
 
 def zone(name: str) -> ZoneInfo:
     """A zone by its IANA name. Raises: SettingsError for an unknown one."""
@@ -29,7 +32,7 @@ def instant(day: date, at: time, zone_name: str) -> datetime:
     Raises: SettingsError when the zone is unknown or the time is skipped on that day.
     """
     local = datetime.combine(day, at, tzinfo=zone(zone_name))  # fold=0: the first occurrence
-    utc = local.astimezone(UTC)
+    utc = _utc(local)
     if utc.astimezone(local.tzinfo).replace(tzinfo=None) != local.replace(tzinfo=None):
         raise SettingsError(
             f"{at:%H:%M} does not exist on {day.isoformat()} in {zone_name}: the clocks go forward then.",
@@ -45,13 +48,24 @@ def due(day: date | None, at: time | datetime | None, usual: time | None, zone_n
     it is due when its day begins. Raises: SettingsError, as `instant` does.
     """
     if isinstance(at, datetime):
-        return at.astimezone(UTC) if at.tzinfo else instant(at.date(), at.time(), zone_name)
+        return _utc(at) if at.tzinfo else instant(at.date(), at.time(), zone_name)
     if day is None:
         return None
     chosen = at or usual
     if chosen is None:  # some clocks go forward at midnight: a day begins all the same
-        return datetime.combine(day, time(0), tzinfo=zone(zone_name)).astimezone(UTC)
+        return _utc(datetime.combine(day, time(0), tzinfo=zone(zone_name)))
     return instant(day, chosen, zone_name)
+
+
+def _utc(moment: datetime) -> datetime:
+    """The moment in UTC. Raises: SettingsError at the ends of the calendar, where UTC has no such year."""
+    try:
+        utc = moment.astimezone(UTC)
+    except OverflowError:
+        utc = None
+    if utc is None or utc.year > LAST:
+        raise SettingsError(f"{moment:%Y-%m-%d} is no day a letter can go.", "Give the issue a date of our time.")
+    return utc
 
 
 def iso(moment: datetime | None) -> str | None:

@@ -5,8 +5,8 @@ named there like anybody's. It has these names:
 
     Section          a frozen dataclass of its settings, NEWSLETTER_<NAME>__<FIELD>; secrets are SecretStr
     build(section, root)  ->  the provider, ready to send; `root` is the publication's folder
-    reports(section)  ->  its reader of webhooks (`newsletter.ports.Reports`), or None while its secret is not set;
-                          left out by a provider without webhooks
+    reports(section, root)  ->  its reader of webhooks (`newsletter.ports.Reports`), or None while no
+                                secret is set; left out by a provider without webhooks
 
 `transport.py` and `core/spelling.py` are there for all of them. How to add one: docs/adding-a-provider.md.
 """

@@ -86,7 +86,7 @@ def build(section: Section, root: Path) -> Brevo:  # noqa: ARG001
     )
 
 
-def reports(section: Section) -> Webhooks | None:
+def reports(section: Section, _root: Path) -> Webhooks | None:
     """Its reader of webhooks; None while no secret is set."""
     secret = section.webhook_secret.get_secret_value()
     return Webhooks(secret) if secret else None

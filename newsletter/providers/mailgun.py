@@ -102,7 +102,7 @@ def build(section: Section, root: Path) -> Mailgun:  # noqa: ARG001
     )
 
 
-def reports(section: Section) -> Webhooks | None:
+def reports(section: Section, _root: Path) -> Webhooks | None:
     """Its reader of webhooks; None while no signing key is set."""
     key = section.signing_key.get_secret_value()
     return Webhooks(key) if key else None

@@ -84,7 +84,7 @@ def _built(section: Section, stream: str, *, transactional: bool) -> Postmark:
     )
 
 
-def reports(section: Section) -> Webhooks | None:
+def reports(section: Section, _root: Path) -> Webhooks | None:
     """Its reader of webhooks; None while no password is set."""
     password = section.webhook_password.get_secret_value()
     return Webhooks(section.webhook_user, password) if password else None

@@ -67,7 +67,7 @@ def build(section: Section, root: Path) -> Resend:  # noqa: ARG001
     return Resend(api_key=section.api_key.get_secret_value(), base_url=section.base_url)
 
 
-def reports(section: Section) -> Webhooks | None:
+def reports(section: Section, _root: Path) -> Webhooks | None:
     """Its reader of webhooks; None while no secret is set."""
     secret = section.webhook_secret.get_secret_value()
     return Webhooks(secret) if secret else None

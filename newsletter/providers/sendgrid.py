@@ -93,7 +93,7 @@ def build(section: Section, root: Path) -> Sendgrid:  # noqa: ARG001
     )
 
 
-def reports(section: Section) -> Webhooks | None:
+def reports(section: Section, _root: Path) -> Webhooks | None:
     """Its reader of webhooks; None while no public key is set."""
     return Webhooks(section.webhook_public_key) if section.webhook_public_key else None
 

@@ -109,7 +109,7 @@ def build(section: Section, root: Path) -> Ses:  # noqa: ARG001
     )
 
 
-def reports(section: Section, root: Path = Path()) -> Webhooks | None:
+def reports(section: Section, root: Path) -> Webhooks | None:
     """Its reader of webhooks; None while no topic is named."""
     certificate = root / section.signing_certificate if section.signing_certificate else None
     return Webhooks(section.topic_arn, certificate) if section.topic_arn else None

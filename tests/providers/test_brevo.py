@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -401,7 +402,7 @@ def test_its_list_can_be_made_shorter_and_not_longer(mock: responses.RequestsMoc
 
 
 def test_a_request_needs_the_token() -> None:
-    reads = brevo.reports(Section(webhook_secret=SecretStr("a-token")))
+    reads = brevo.reports(Section(webhook_secret=SecretStr("a-token")), Path())
     assert reads is not None
     reads.verify_webhook({"authorization": "Bearer a-token"}, b"{}", now=0)
     for value in ("", "Bearer", "Bearer a-tokem", "Basic a-token", "a-token"):
@@ -409,7 +410,7 @@ def test_a_request_needs_the_token() -> None:
             reads.verify_webhook({"authorization": value}, b"{}", now=0)
     with pytest.raises(BadSignature):
         Webhooks("").verify_webhook({"authorization": "Bearer "}, b"{}", now=0)
-    assert brevo.reports(Section()) is None
+    assert brevo.reports(Section(), Path()) is None
 
 
 def heard(kind: str, **fields: Any) -> Event:

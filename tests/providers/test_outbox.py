@@ -164,6 +164,7 @@ def test_a_full_disk_leaves_no_half_message_and_halts(path):
         from pathlib import Path
         from newsletter.core.email import Site, Escape
         from newsletter.providers.outbox import Outbox
+        from dataclasses import replace
         from newsletter.testing import *
         batch = sample_batch(3)
         short, long, last = batch.recipients
@@ -217,6 +218,7 @@ WRITER = """
     import sys, time
     from pathlib import Path
     from newsletter.providers.outbox import Outbox
+    from dataclasses import replace
     from newsletter.testing import *
     class Slow(dict):
         def keys(self):

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -427,9 +428,9 @@ def test_a_request_needs_the_user_and_the_password() -> None:
 
 
 def test_webhooks_are_read_once_a_password_is_set() -> None:
-    assert postmark.reports(Section(webhook_user="hook")) is None
+    assert postmark.reports(Section(webhook_user="hook"), Path()) is None
     section = Section(webhook_user="hook", webhook_password=SecretStr("secret"))  # and no token
-    reads = postmark.reports(section)
+    reads = postmark.reports(section, Path())
     assert reads is not None
     right = "Basic " + base64.b64encode(b"hook:secret").decode()
     reads.verify_webhook({"authorization": right}, b"{}", now=0)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -409,10 +410,10 @@ def test_what_svix_has_signed_passes() -> None:
     Webhooks(SECRET).verify_webhook(signed(body), body, now=AT.timestamp() + 299)
     rotated = signed(body)
     rotated["svix-signature"] = "v1,AAAA v1a,BBBB " + rotated["svix-signature"]
-    reads = resend.reports(Section(webhook_secret=SecretStr(SECRET)))
+    reads = resend.reports(Section(webhook_secret=SecretStr(SECRET)), Path())
     assert reads is not None
     reads.verify_webhook(rotated, body, now=AT.timestamp())
-    assert resend.reports(Section()) is None
+    assert resend.reports(Section(), Path()) is None
 
 
 @pytest.mark.parametrize(
