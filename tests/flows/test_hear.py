@@ -1,0 +1,290 @@
+"""What comes back from a provider: kept, read, obeyed once, in any order."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from newsletter.core.consent import Reason, State
+from newsletter.core.delivery import Capabilities
+from newsletter.errors import BadSignature, FileRefused, NotFound, StoreBusy
+from newsletter.flows import audience, hear
+from newsletter.flows.desk import Desk
+from newsletter.flows.ledger import status
+from newsletter.flows.send import send
+from newsletter.flows.signup import Request, confirm, signup
+from newsletter.flows.tick import tick
+from newsletter.store import SqlStore
+from newsletter.testing import Chance, Clock, CutAfter, FakeProvider
+from tests.flows.reports import Telling
+
+ANN, BEN = "ann@x.test", "ben@x.test"
+MakeDesk = Callable[..., Desk]
+
+
+@pytest.fixture
+def desk(store: SqlStore, make_desk: MakeDesk) -> Desk:
+    made = make_desk(store, reports={"telling": Telling()})
+    audience.add(ANN, made, why="asked on paper")
+    audience.add(BEN, made, why="asked on paper")
+    return made
+
+
+def event(clock: Clock, type_: str, id_: str = "e1", *, ago: float = 0, **more: Any) -> dict[str, Any]:
+    return {"type": type_, "id": id_, "at": (clock() - timedelta(days=ago)).isoformat(), "email": ANN, **more}
+
+
+def tell(desk: Desk, *events: object) -> int:
+    hear.Intake(desk).keep(hear.verified("telling", {"signature": "right"}, json.dumps(events).encode(), desk))
+    return hear.read(desk)
+
+
+def state(desk: Desk, who: str = ANN) -> tuple[State, Reason | None]:
+    found = audience.show(who, desk)
+    return found["state"], found["suppressed"]
+
+
+def test_a_hard_bounce_ends_it_with_evidence(desk: Desk, clock: Clock) -> None:
+    clock.move(60)
+    assert tell(desk, event(clock, "bounced", permanent=True, reason="bounce")) == 1
+    assert state(desk) == (State.BOUNCED, Reason.BOUNCED)
+    last = audience.show(ANN, desk)["consent"][-1]
+    assert (last["kind"], last["method"], last["source"]) == ("bounce", "webhook", "telling")
+    assert state(desk, BEN) == (State.ACTIVE, None)
+
+
+@pytest.mark.parametrize(
+    ("type_", "more", "want"),
+    [
+        ("complained", {}, (State.COMPLAINED, Reason.COMPLAINED)),
+        ("unsubscribed", {}, (State.UNSUBSCRIBED, Reason.UNSUBSCRIBED)),
+        ("bounced", {"permanent": False}, (State.ACTIVE, None)),
+        ("bounced", {"permanent": True, "reason": "authentication"}, (State.ACTIVE, None)),
+        ("bounced", {"permanent": True, "reason": "block"}, (State.ACTIVE, None)),
+        ("deferred", {"permanent": False}, (State.ACTIVE, None)),
+        ("ignored", {}, (State.ACTIVE, None)),
+        ("resubscribed", {}, (State.ACTIVE, None)),
+    ],
+)
+def test_each_kind_means_what_it_says(
+    desk: Desk, clock: Clock, type_: str, more: dict[str, Any], want: tuple[State, Reason | None]
+) -> None:
+    clock.move(60)
+    assert tell(desk, event(clock, type_, **more)) == 1
+    assert state(desk) == want
+
+
+def test_soft_bounces_count_after_three_days(desk: Desk, clock: Clock) -> None:
+    for day in range(3):
+        clock.move(timedelta(days=1))
+        assert state(desk)[0] is State.ACTIVE
+        for again in "ab":
+            tell(desk, event(clock, "bounced", f"{day}{again}", permanent=False, reason="bounce"))
+    assert state(desk) == (State.BOUNCED, Reason.BOUNCED)
+
+
+def test_what_is_older_than_the_last_consent_changes_nothing(desk: Desk, clock: Clock) -> None:
+    tell(desk, event(clock, "complained", ago=1), event(clock, "bounced", "e2", ago=2, permanent=True))
+    assert state(desk) == (State.ACTIVE, None)
+
+
+def test_told_twice_counts_once_in_one_request_and_in_two(desk: Desk, clock: Clock) -> None:
+    clock.move(60)
+    one = event(clock, "complained")
+    assert tell(desk, one, one) == 1
+    assert tell(desk, one) == 0
+    assert tell(desk, one, "and something else") == 0
+    kinds = [entry["kind"] for entry in audience.show(ANN, desk)["consent"]]
+    assert kinds.count("complaint") == 1
+
+
+def test_one_bad_event_does_not_lose_the_others(desk: Desk, clock: Clock) -> None:
+    clock.move(60)
+    assert tell(desk, "nonsense", event(clock, "complained")) == 1
+    assert state(desk)[0] is State.COMPLAINED
+
+
+def test_an_adapter_that_breaks_does_not_stop_the_next_request(desk: Desk, clock: Clock) -> None:
+    clock.move(60)
+    hear.Intake(desk).keep(hear.verified("telling", {"signature": "right"}, b"boom", desk))
+    assert tell(desk, event(clock, "complained")) == 1
+    with desk.store.read() as tx:
+        assert tx.events.unread() == 0
+
+
+def test_a_stranger_who_complains_is_never_mailed(desk: Desk, clock: Clock) -> None:
+    tell(
+        desk,
+        event(clock, "complained", email="carl@x.test"),
+        event(clock, "bounced", "e2", email="dan@x.test", permanent=True),
+    )
+    assert audience.show("carl@x.test", desk)["suppressed"] is Reason.COMPLAINED
+    with pytest.raises(NotFound):
+        audience.show("dan@x.test", desk)
+
+
+def test_a_request_of_somebody_else_is_refused_and_nothing_is_kept(desk: Desk, clock: Clock) -> None:
+    with pytest.raises(BadSignature):
+        hear.verified("telling", {"signature": "wrong"}, b"[]", desk)
+    with pytest.raises(NotFound):
+        hear.verified("nobody", {"signature": "right"}, b"[]", desk)
+    with desk.store.read() as tx:
+        assert tx.events.unread() == 0
+
+
+def test_promise_12_no_credential_is_kept(desk: Desk) -> None:
+    kept = hear.verified("telling", {"signature": "right", "authorization": "Basic x", "cookie": "y"}, b"[]", desk)
+    assert kept.headers == {"signature": "right"}
+
+
+def test_all_who_come_at_once_are_kept_and_told_when_not(desk: Desk, clock: Clock) -> None:
+    intake, problems = hear.Intake(desk), []
+
+    def one(number: int) -> None:
+        try:
+            intake.keep(hear.raw("telling", {}, f"[{number}]".encode()))
+        except StoreBusy as problem:
+            problems.append(problem)
+
+    def all_of_them() -> None:
+        threads = [threading.Thread(target=one, args=(number,)) for number in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    all_of_them()
+    with desk.store.read() as tx:
+        assert tx.events.unread() == 20
+
+    class Busy:
+        def begin(self) -> None:
+            raise StoreBusy("locked")
+
+    intake._desk = type("Locked", (), {"store": Busy(), "now": clock})()  # type: ignore[assignment]
+    all_of_them()
+    assert len(problems) == 20
+
+
+def test_promise_3_a_delivery_whose_answer_was_lost_is_settled_by_what_is_told(
+    store: SqlStore, make_desk: MakeDesk, clock: Clock
+) -> None:
+    provider = FakeProvider([CutAfter()], capabilities=Capabilities(max_batch=5, network=False))
+    desk = make_desk(store, provider=provider, reports={"telling": Telling()})
+    for who in (ANN, BEN):
+        audience.add(who, desk, why="asked")
+    report = send("quiet", desk)
+    assert (report.counts.uncertain, report.counts.submitted) == (2, 0)
+    keys = list(provider.received)
+    tell(desk, event(clock, "delivered", key=keys[0], message_id="m1"), event(clock, "failed", "e2", key=keys[1]))
+    counts = status("quiet", desk)[1]
+    assert (counts.uncertain, counts.submitted) == (1, 1)
+    with store.read() as tx:
+        assert {one.campaign for one in tx.events.each()} == {"quiet"}
+
+
+def test_an_event_without_an_address_finds_its_reader_by_the_key(
+    store: SqlStore, make_desk: MakeDesk, clock: Clock
+) -> None:
+    provider = FakeProvider()
+    desk = make_desk(store, provider=provider, reports={"telling": Telling()})
+    audience.add(ANN, desk, why="asked")
+    send("quiet", desk)
+    clock.move(60)
+    tell(desk, event(clock, "complained", email=None, key=next(iter(provider.received))))
+    assert state(desk)[0] is State.COMPLAINED
+
+
+def test_promise_9_an_erased_address_is_in_no_event_and_no_request(desk: Desk, clock: Clock, tmp_path: Path) -> None:
+    clock.move(60)
+    tell(desk, event(clock, "delivered"), event(clock, "delivered", "e2", email=BEN))
+    hear.Intake(desk).keep(hear.raw("telling", {}, json.dumps([event(clock, "opened", "e3")]).encode()))
+    audience.erase(ANN, desk)
+    tell(desk, event(clock, "bounced", "e4", permanent=True))  # a late word
+    with desk.store.read() as tx:
+        assert [one.email for one in tx.events.each() if one.email] == [BEN]
+    tick(desk)
+    if "sqlite" in str(getattr(desk.store, "_write").url):  # noqa: B009
+        assert all(ANN.encode() not in file.read_bytes() for file in tmp_path.glob("newsletter.db*"))
+
+
+def test_requests_and_strangers_are_forgotten_in_time(desk: Desk, clock: Clock) -> None:
+    tell(desk, event(clock, "delivered"), event(clock, "delivered", "e2", email="eve@x.test"))
+    clock.move(timedelta(days=15))
+    tick(desk)
+    with desk.store.read() as tx:
+        assert [one.email for one in tx.events.each()] == [ANN]
+
+
+def test_recorded_requests_can_be_read_again(desk: Desk, clock: Clock) -> None:
+    clock.move(60)
+    body = [event(clock, "complained"), 7]
+    forms = [
+        json.dumps({"provider": "telling", "headers": {}, "body": json.dumps(body)}),
+        json.dumps([{"provider": "telling", "body": body}]),
+        json.dumps(body),
+        f"{json.dumps(body)}\n\n{json.dumps(body)}\n",
+    ]
+    reports = [hear.replay(hear.recorded(form, "telling", desk), desk) for form in forms]
+    assert [(one.requests, one.events, len(one.faults)) for one in reports] == [
+        (1, 1, 1),
+        (1, 0, 1),
+        (1, 0, 1),
+        (2, 0, 2),
+    ]
+    with pytest.raises(FileRefused, match="Line 2"):
+        hear.recorded("[]\nnot json", "telling", desk)
+    with pytest.raises(NotFound):
+        hear.recorded("[]", "nobody", desk)
+
+
+def test_whoever_comes_back_after_a_bounce_is_not_ended_by_the_old_one_told_late(
+    desk: Desk, clock: Clock, provider: FakeProvider
+) -> None:
+    clock.move(60)
+    tell(desk, event(clock, "bounced", permanent=True))
+    late = event(clock, "bounced", "late", permanent=True)
+    clock.move(timedelta(days=2))
+    signup(Request(ANN, letter=True), desk)
+    tick(desk)
+    link = str(provider.calls[-1].email.text[0]).partition("/confirm/")[2].split()[0]
+    confirm(link, desk)
+    tell(desk, late)
+    assert state(desk) == (State.ACTIVE, None)
+
+
+STORY = [
+    ("bounced", {"permanent": False, "reason": "bounce"}),
+    ("bounced", {"permanent": True, "reason": "bounce"}),
+    ("unsubscribed", {}),
+    ("complained", {}),
+    ("delivered", {}),
+]
+
+
+_numbers = itertools.count()
+
+
+@given(order=st.permutations(range(len(STORY))), doubled=st.lists(st.integers(0, len(STORY) - 1), max_size=4))
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_in_any_order_any_number_of_times_the_end_is_the_same(
+    sqlite_store: SqlStore, make_desk: MakeDesk, order: list[int], doubled: list[int]
+) -> None:
+    clock, number = Clock(), next(_numbers)
+    desk = make_desk(sqlite_store, now=clock, entropy=Chance(number).bytes, reports={"telling": Telling()})
+    who = f"reader{number}@x.test"
+    audience.add(who, desk, why="asked")
+    clock.move(60)
+    events = [event(clock, type_, f"{who}{number}", email=who, **more) for number, (type_, more) in enumerate(STORY)]
+    for number in [*order, *doubled]:
+        tell(desk, events[number])
+    assert state(desk, who) == (State.COMPLAINED, Reason.COMPLAINED)
