@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
 from markupsafe import Markup
 
-from newsletter.content import blocks, facts, furniture, library, merge, render, templates, theme, variants
+from newsletter.content import blocks, facts, furniture, library, merge, render, share, templates, theme, variants
 from newsletter.content import text as plain
 from newsletter.content.blocks import Block
 from newsletter.content.furniture import Room
@@ -48,7 +49,7 @@ def archive(
     look = render.dressed(publication, root=root, base_url=base, lang=issue.lang, dir=issue.dir, name=issue.theme)
     page = Page(look)
     hero = issue.image.picture if issue.image and issue.image.picture.asset else None
-    url = f"{base}/archive/{issue.slug}"
+    url = f"{base}/archive/{quote(issue.slug)}"
     room = Room(publication, vocabulary, url, before, after)
     template = templates.environment(root).get_template("email/archive.html")
     return template.render(
@@ -61,8 +62,9 @@ def archive(
         description=merge.shown(issue.summary or issue.preheader, publication.fields),
         facts=facts.of_issue(issue, plain.minutes(issue.body), vocabulary),
         authors=[publication.authors[key].name for key in issue.author if key in publication.authors],
-        image=look.source(hero) if hero else "",
-        image_alt=hero.alt if hero else "",
+        image=look.source(hero) if hero else f"{url}/share.png",
+        image_alt=hero.alt if hero else merge.shown(issue.title, publication.fields),
+        image_size=(hero.asset.width, hero.asset.height) if hero and hero.asset else share.SIZE,
         url=url,
         canonical=issue.canonical_url or url,
         base_url=base,
@@ -161,12 +163,13 @@ class Page:
                 return  # chosen or put in before; an error of the check already stands beside the last
 
     def _heading(self, heading: blocks.Heading) -> Stream:
-        level = min(max(heading.level, 2), 3)
-        yield f'<h{level} id="{attribute(heading.anchor)}">' if heading.anchor else f"<h{level}>"
+        looks = ' class="small"' if heading.rank < heading.level else ""
+        mark = f' id="{attribute(heading.anchor)}"' if heading.anchor else ""
+        yield f"<h{heading.rank}{looks}{mark}>"
         if heading.emoji:
             yield f'<span class="ornament" aria-hidden="true">{text(heading.emoji)}</span>'
         yield from line(together(heading.inside), self.dress)
-        yield f"</h{level}>"
+        yield f"</h{heading.rank}>"
 
     def _listing(self, listing: blocks.Listing) -> Stream:
         tag = "ol" if listing.ordered else "ul"
@@ -208,17 +211,17 @@ class Page:
         person = self.look.people(card.key)
         if person is None:
             return
-        yield '<section class="author">'
+        yield '<div class="author">'
         if person.picture:
             yield from picture(person.picture, _plain, replace(self.dress, measure=PORTRAIT))
         name = text(person.name)
         linked = f'<a href="{attribute(person.url)}">{name}</a>' if person.url else name
         yield f'<div>\n<p class="label">{linked}</p>\n'
         yield from self._blocks(card.inside) if card.inside else _paragraph(person.about)
-        yield "</div></section>"
+        yield "</div></div>"
 
     def _poll(self, poll: blocks.Poll) -> Stream:
-        yield '<section class="poll">\n'
+        yield '<div class="poll">\n'
         yield from self._blocks(poll.question)
         yield "<ul>"
         for number, answer in enumerate(poll.answers):
@@ -228,7 +231,7 @@ class Page:
             yield "</a></li>" if url else "</span></li>"
         yield "\n</ul>\n"
         said = self.look.words.get("mail.poll", "") if poll.urls else ""
-        yield f'<p class="facts">{text(said)}</p>\n</section>' if said else "</section>"
+        yield f'<p class="facts">{text(said)}</p>\n</div>' if said else "</div>"
 
     def _contents(self, entries: tuple[tuple[str, tuple[blocks.Inline, ...]], ...]) -> Stream:
         said = text(self.look.words.get("mail.contents", ""))

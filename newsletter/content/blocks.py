@@ -116,6 +116,12 @@ class Heading:
     inside: tuple[Inline, ...]
     line: int = 0
     anchor: str = ""  # where a list of contents leads
+    first: bool = field(default=False, compare=False)  # no larger one stands before it
+
+    @property
+    def rank(self) -> int:
+        """Its level in the outline, which skips none (WCAG 2.2, 1.3.1): a small one that comes first is a 2."""
+        return 2 if self.first else min(max(self.level, 2), 3)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ from newsletter.core.publication import Publication
 RULES: tuple[Callable[[Case], Iterator[Problem]], ...] = (
     keys.audience,
     keys.magnet,
+    keys.files,
+    keys.portrait,
     keys.theme,
     subject.subject,
     subject.emoji,
@@ -101,9 +103,17 @@ def check(
 
 
 def of_mail(issue: Issue, publication: Publication, root: Path, email: Email) -> tuple[Problem, ...]:
-    """Check one more mail of an issue that has been checked: what readers of another segment get."""
+    """Check one mail of an issue that has been checked itself."""
     case = Case(issue, publication, root, email)
     return sifted(issue, (problem for rule in OF_MAIL for problem in rule(case)))
+
+
+def with_mails(
+    issue: Issue, publication: Publication, root: Path, written: Iterable[Problem], emails: Iterable[Email]
+) -> tuple[Problem, ...]:
+    """What a check of the issue has found, and what each of its mails adds: one for each kind of reader."""
+    more = (problem for email in emails for problem in of_mail(issue, publication, root, email))
+    return sifted(issue, (*written, *more))
 
 
 def sifted(issue: Issue, found: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -15,12 +15,16 @@ _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _CENTURY = 2000
 _LAST_DAY = 31
+YEARS = range(1950, 2100)
+"""What an issue may be dated: beyond lies a slip of the finger, and at both ends of time zones lies nothing."""
 
 
 def day(text: str) -> dt.date | None:
-    """`YYYY-MM-DD` as a date, None for anything else."""
+    """`YYYY-MM-DD` as a date, None for anything else, or a year nobody means."""
     match = _DAY.fullmatch(text)
-    return _date(*(int(part) for part in match.groups())) if match and text.isascii() else None
+    if match is None or not text.isascii() or int(match[1]) not in YEARS:
+        return None
+    return _date(*(int(part) for part in match.groups()))
 
 
 def moment(text: str) -> dt.time | dt.datetime | None:

@@ -24,7 +24,6 @@ from newsletter.content.phrases import (
     BUTTONS,
     Text,
     caption,
-    find_picture,
     html_tag,
     label,
     link_parts,
@@ -62,6 +61,14 @@ _MEANT = {
     "unless": "not",
     "except": "not",
 }
+_NO_BOX = {
+    "button": "[Words](https://www.example.org/page){.button}",
+    "image": "![What it shows](images/picture.jpg)",
+    "picture": "![What it shows](images/picture.jpg)",
+    "divider": "***",
+    "snippet": '{{ snippet "its-name" }}',
+}
+"""What is written without a box."""
 _ALERTS: dict[str, Literal["note", "tip", "important", "warning", "caution"]] = {
     "NOTE": "note",
     "TIP": "tip",
@@ -161,6 +168,7 @@ class _Reader:
         self.shelf = shelf
         self.length = len(text.source)
         self.polls: set[str] = set()
+        self.large = False  # whether a heading of level 2 has been read
         self.parsed = grammar.parse(text.marked.text)
         self.tokens = self.parsed.tokens
         self.ends = _ends(self.tokens)
@@ -373,7 +381,9 @@ class _Reader:
             self.text.note(self._row(at), "E200", "this heading has no words", "## Title")
             return
         emoji, inside = _ornament(inside)
-        yield blocks.Heading(min(max(level, 2), 3), emoji, inside, self._line(at))
+        level = min(max(level, 2), 3)
+        self.large = self.large or level == 2  # noqa: PLR2004
+        yield blocks.Heading(level, emoji, inside, self._line(at), first=not self.large)
 
     def _listing(self, at: int, end: int) -> Iterator[Block]:
         items: list[tuple[Block, ...]] = []
@@ -493,9 +503,9 @@ class _Reader:
             yield from self._run(at + 1, end)
 
     def _unknown(self, name: str, at: int) -> None:
-        near = _MEANT.get(name) or next(iter(difflib.get_close_matches(name, BOXES, 1, 0.5)), "")
+        near = _MEANT.get(name) or next(iter(difflib.get_close_matches(name, BOXES, 1, 0.6)), "")
         hint = f'; did you mean "::: {near}"?' if near else ""
-        fix = f"::: {near}" if near else f"There are: {', '.join(BOXES)}."
+        fix = _NO_BOX.get(name) or (f"::: {near}" if near else f"There are: {', '.join(BOXES)}.")
         self.text.note(self._row(at), "E233", f'there is no "::: {name}" box{hint}', fix, find=":::")
 
     def _callout(self, at: int, end: int) -> Iterator[Block]:
@@ -543,10 +553,6 @@ class _Reader:
     def _author(self, at: int, end: int) -> Iterator[Block]:
         inside = self._run(at + 1, end)
         self._limited(inside, (blocks.Paragraph,), "an author box")
-        author = self.text.publication.authors.get(self._rest(at))
-        if author and author.image and (trouble := find_picture(author.image, "", self.text.root)[1]):
-            message = f"the author's picture: {trouble[0]}"
-            self.text.note(self._row(at), "E210", message, trouble[1], find=self._rest(at))
         yield from self._keyed("author", at, blocks.AuthorCard(self._rest(at), inside, self._line(at)))
 
     def _keyed(self, what: str, at: int, block: blocks.MagnetCard | blocks.AuthorCard) -> Iterator[Block]:
@@ -660,7 +666,7 @@ class _Reader:
         return tuple(dict.fromkeys((*publication.segments, "letter", *publication.topics)))
 
     def _for(self, name: str, at: int) -> str:
-        """A name that a box is for, told when newsletter.yml does not know it (E250)."""
+        """A name that a box is for, told when newsletter.yml does not know it (E250); a draft may be early with it."""
         known = (*CHANNELS, EVERYBODY, *self._segments())
         if name in known:
             return name
@@ -668,9 +674,10 @@ class _Reader:
             return name.lower()
         near = next(iter(difflib.get_close_matches(name.lower(), known, 1, 0.5)), "")
         hint = f'; did you mean "{near}"?' if near else ""
-        fix = near or f"There are: {', '.join(known)}."
+        box = self.text.marked.restored(self.tokens[at].info).lower()
+        fix = f"::: {box} {near}" if near else f"There are: {', '.join(known)}."
         message = f'there is no segment "{name}" in newsletter.yml{hint}'
-        self.text.note(self._row(at), "E250", message, fix, find=name)
+        self.text.note(self._row(at), "E250", message, fix, find=name, early=True)
         return name
 
     # --- what may stand where -------------------------------------------------------------------------

@@ -9,9 +9,7 @@ import datetime as dt
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-
-import pypdf
-import pypdf.errors
+from typing import NamedTuple
 
 from newsletter.content.issue import Issue
 from newsletter.core.publication import Magnet
@@ -48,11 +46,26 @@ def of_magnet(magnet: Magnet, root: Path, words: Mapping[str, str]) -> tuple[str
     kinds = {file.suffix.lstrip(".").upper() for file in files}
     kind = kinds.pop() if len(kinds) == 1 else ""
     count = words["magnet.files"].format(count=len(files), kind=kind).replace("  ", " ") if len(files) > 1 else kind
-    sheets = [_pages(file, file.stat().st_mtime_ns) for file in files]
-    pages = sum(sheet or 0 for sheet in sheets) if all(sheets) else 0
-    size = _size(sum(file.stat().st_size for file in files))
-    leaves = words["magnet.page"] if pages == 1 else words["magnet.pages"].format(count=pages) if pages else ""
-    return tuple(fact for fact in (count, leaves, size) if fact)
+    sheets = [_pdf(file).pages for file in files]
+    pages = sum(sheets) if all(sheets) else 0
+    return tuple(
+        fact for fact in (count, _leaves(pages, words), _size(sum(file.stat().st_size for file in files))) if fact
+    )
+
+
+def of_file(file: Path, words: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """One file of a free resource: what it calls itself, else its name; and kind, pages and size.
+
+    In: its path. Without facts when it is not there.
+    """
+    if not file.is_file():
+        return file.name, ()
+    found = (file.suffix.lstrip(".").upper(), _leaves(_pdf(file).pages, words), _size(file.stat().st_size))
+    return _pdf(file).title or file.name, tuple(fact for fact in found if fact)
+
+
+def _leaves(pages: int, words: Mapping[str, str]) -> str:
+    return words["magnet.page"] if pages == 1 else words["magnet.pages"].format(count=pages) if pages else ""
 
 
 def _size(size: int) -> str:
@@ -62,13 +75,25 @@ def _size(size: int) -> str:
     return f"{size / KILO / KILO:.1f} MB"
 
 
+class _Pdf(NamedTuple):
+    """What a PDF says of itself."""
+
+    pages: int = 0
+    title: str = ""
+
+
+def _pdf(file: Path) -> _Pdf:
+    """Nothing for another kind of file, or one that cannot be read."""
+    return _read(file, file.stat().st_mtime_ns) if file.suffix.lower() == ".pdf" else _Pdf()
+
+
 @lru_cache(maxsize=64)
-def _pages(file: Path, _changed: int) -> int | None:
-    """The pages of a PDF, None for another kind or one that cannot be read."""
-    if file.suffix.lower() != ".pdf":
-        return None
+def _read(file: Path, _changed: int) -> _Pdf:
+    import pypdf  # noqa: PLC0415 -- 15 MB, which a campaign has no use for
+    import pypdf.errors  # noqa: PLC0415
+
     try:
         with pypdf.PdfReader(file) as pdf:
-            return len(pdf.pages)
+            return _Pdf(len(pdf.pages), str((pdf.metadata.title if pdf.metadata else "") or "").strip())
     except (pypdf.errors.PyPdfError, OSError, ValueError, KeyError):
-        return None
+        return _Pdf()

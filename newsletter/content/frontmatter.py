@@ -168,7 +168,7 @@ def split(text: str, file: str) -> tuple[Halves | None, tuple[Problem, ...]]:
         while last < len(lines) and _FRONT_LINE.fullmatch(lines[last]):
             last += 1
         if meant is not None and meant <= last:
-            note(meant, "the line that ends the front matter must be three hyphens", "---")
+            note(meant, "the line below the lines at the top must be three hyphens", "---")
             end = meant
         elif end is None:
             said = lines[last - 1].strip() if last > start else opening
@@ -262,6 +262,7 @@ class _Reader:
         self.publication = publication
         self.values = document.plain()
         self.problems: list[Problem] = []
+        self.meant: set[str] = set()  # names that unknown ones stand for
 
     def note(
         self,
@@ -296,6 +297,17 @@ class _Reader:
             typed = value if isinstance(value, str) and value else "..."
             fix = f"{near}: {typed}" if near else f"Delete the line, or call it x_{key} to keep it."
             self.note([key], "E105", f'"{key}" is not a name that an issue knows{hint}', fix, key=True)
+            self.meant.add(near)
+            if lower == near and near not in {*self.values, "draft"}:  # only its capitals are wrong
+                self.problems[-1] = self._renamed(self.problems[-1], key, near)
+
+    @staticmethod
+    def _renamed(found: Problem, key: str, name: str) -> Problem:
+        """The finding with the line under another name, where the line begins with it."""
+        if not found.source.startswith(f"{key}:"):
+            return found
+        auto = Fix(found.file, found.line, found.line, name + found.source.removeprefix(key))
+        return replace(found, auto=auto)
 
     def line(self, key: str, most: int = 1000) -> str | None:
         """Text on one line; None when absent or empty."""
@@ -330,6 +342,8 @@ class _Reader:
     def subject(self) -> str:
         """The one value without which there is no letter."""
         text = self.line("subject", SUBJECT[1])
+        if "subject" not in self.values and "subject" in self.meant:
+            return ""
         if "subject" not in self.values:
             self.note([], "E106", "the subject is missing", "subject: The words a reader sees in the inbox")
         elif text is None and isinstance(self.values["subject"], str | None):
@@ -468,6 +482,8 @@ class _Reader:
             told = " or ".join(f"{guess.day} {guess:%B}" for guess in guesses)
             doubt = f" ({told}?)" if len(guesses) > 1 else ""
             message = f'"{value}" is not a date that can be read in one way only{doubt}'
+            if re.fullmatch(r"\d{4}-\d\d-\d\d", value) and not guesses:
+                message = f'"{value}" is no day of any calendar, or of a year that cannot be meant'
             fix = "   or: ".join(f"date: {guess.isoformat()}" for guess in guesses) or "date: 2026-12-01"
             one = name.date if name.date in guesses else guesses[0] if len(guesses) == 1 and not name.date else None
             if one and one == name.date:
@@ -506,7 +522,7 @@ class _Reader:
         if value is None:
             return None
         if not isinstance(value, dict):
-            src = value if isinstance(value, str) else "images/picture.jpg"
+            src = value if isinstance(value, str) and "/" in value else f"images/{value or 'picture.jpg'}"
             fix = f"image:\n  src: {src}\n  alt: What the picture shows"
             self.note(["image"], "E106", "image needs its parts on lines of their own", fix)
             return None
@@ -556,9 +572,14 @@ class _Reader:
     def ready(self, front: Front) -> None:
         """What only a finished issue needs."""
         if not front.draft and front.date is None and "date" not in self.values:
-            self.note(["draft"], "E107", "an issue that is no draft needs a date", "date: 2026-12-01")
+            named = re.search(r"(?:^|/)(\d{4}-\d\d-\d\d)[^/]*$", self.document.file)
+            message = f"the date in the file's name, {named[1]}, is no day that can be meant" if named else _UNDATED
+            self.note(["draft"], "E107", message, "date: 2026-12-01")
         if not front.slug:
             self.note([], "E106", "the file's name has no words to make an address of", "slug: the-words")
+
+
+_UNDATED = "an issue that is no draft needs a date"
 
 
 def _nearest(word: str, known: Mapping[str, object] | Sequence[str]) -> str:

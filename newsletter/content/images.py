@@ -65,6 +65,8 @@ def _shown(kept: Kept, recipe: Recipe) -> tuple[int, int]:
 
 def _file(path: str, root: Path) -> Path:
     """The file of a path, in whichever way its letters are composed (macOS takes them apart)."""
+    if not path:
+        raise NotFound("This picture has no file.", f"Write its path: {_FOLDER}/picture.jpg")
     for form in (path, unicodedata.normalize("NFC", path), unicodedata.normalize("NFD", path)):
         file = _inside(root, form)
         if file is None:
@@ -138,11 +140,11 @@ def served(root: Path, name: str) -> Path | None:
     told = _SERVED.fullmatch(name)
     if told is None:
         return None
-    return _kept(root, told[1]) or _remade(root, told[1])
+    return _kept(root, told[1]) or _remade(root, told[1]) or _kept(root, told[1], version=None)
 
 
-def _kept(root: Path, start: str) -> Path | None:
-    kept = cache.find(root, start)
+def _kept(root: Path, start: str, *, version: int | None = cache.VERSION) -> Path | None:
+    kept = cache.find(root, start, version=version)
     return kept.path if kept else None
 
 

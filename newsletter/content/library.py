@@ -5,7 +5,9 @@ In: files under `issues/`. Out: an `Issue` with the problems found on the way. N
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +40,7 @@ def find(name: str, root: Path) -> Path:
     Raises: NotFound with the nearest names, or when two files have that slug.
     """
     for path in (Path(name), root / name, root / FOLDER / name):
-        if path.suffix == ".md" and "\0" not in name and path.is_file():
+        if path.suffix == ".md" and "\0" not in name and os.path.lexists(path):
             return path
     known: dict[str, list[Path]] = {}
     for path in issues(root):
@@ -49,7 +51,7 @@ def find(name: str, root: Path) -> Path:
         names = ", ".join(f"{FOLDER}/{path.name}" for path in found)
         raise NotFound(f'Two issues are called "{name}": {names}.', "Name the file, and give one of them another slug.")
     if not found:
-        near = difflib.get_close_matches(name.rpartition("/")[2].removesuffix(".md"), [*known, *by_stem], 3, 0.4)
+        near = difflib.get_close_matches(name.rpartition("/")[2].removesuffix(".md"), {**known, **by_stem}, 3, 0.4)
         todo = f"Did you mean {' or '.join(near)}?" if near else f'Begin one with: newsletter new "{name}"'
         raise NotFound(f'There is no issue "{name}".', todo)
     return found[0]
@@ -116,17 +118,17 @@ def before(issue: Issue, publication: Publication, root: Path, base_url: str) ->
 
 def _shown(path: Path, root: Path) -> str:
     """The path as people see it: from the root where it lies under it."""
-    try:
-        return path.resolve().relative_to(root.resolve()).as_posix()
-    except ValueError:
-        return path.name
+    for whole in (os.path.abspath, os.path.realpath):
+        with contextlib.suppress(ValueError):
+            return Path(whole(path)).relative_to(whole(root)).as_posix()
+    return path.name
 
 
 def _text(path: Path, name: str) -> str:
     try:
         raw = path.read_bytes()
-    except (FileNotFoundError, IsADirectoryError):
-        raise NotFound(f'There is no file "{name}".', "Look at the spelling.") from None
+    except OSError as trouble:
+        raise _unopened(path, name, trouble) from None
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as trouble:
@@ -138,8 +140,22 @@ def _text(path: Path, name: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def _unopened(path: Path, name: str, trouble: OSError) -> NotFound | ContentError:
+    """Why a file could not be opened: one that is there is an issue's problem, and no reason to stop at it."""
+    if path.is_symlink() and not path.exists():
+        return _unreadable(name, 0, "this is a link to a file that is not there", "Delete it, or put the file back.")
+    if not path.exists():
+        return NotFound(f'There is no file "{name}".', "Look at the spelling.")
+    if path.is_dir():
+        return _unreadable(
+            name, 0, "this is a folder, and an issue is a file", "Give it a name that does not end in .md."
+        )
+    said = f"this file cannot be opened ({(trouble.strerror or 'no reason given').lower()})"
+    return _unreadable(name, 0, said, "Look at who may read it.")
+
+
 def _unreadable(name: str, line: int, message: str, fix: str) -> ContentError:
-    return ContentError([Problem(name, line, 1, "E111", Level.ERROR, message, fix)])
+    return ContentError([Problem(name, line, min(line, 1), "E111", Level.ERROR, message, fix)])
 
 
 def _issue(path: Path, name: str, front: Front, body: tuple[Block, ...], publication: Publication) -> Issue:

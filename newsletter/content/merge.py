@@ -123,6 +123,8 @@ def _read(inside: str, source: str, fields: Mapping[str, str]) -> MergeTag | Sni
 def _unreadable(inside: str, source: str, fields: Mapping[str, str]) -> Fault:
     if re.match(r"[\w$]+\.[\w.]+", inside):
         return _foreign("another program's", source, fields)
+    if snippet := re.fullmatch(r"snippets?\s+[\"']?(?P<key>[\w-]+)[\"']?", inside, re.IGNORECASE):
+        return Fault("E240", f"{source} is not written as a snippet", f'{{{{ snippet "{snippet["key"]}" }}}}')
     field = _field_of(inside, fields)
     if field not in fields:
         field = next(iter(fields), "first_name")

@@ -59,10 +59,11 @@ class Text:
         find: str = "",
         level: Level = Level.ERROR,
         rows: int = 1,
+        early: bool = False,
     ) -> None:
         """Remember a problem at the first place of `find` in the rows from `row`, else at the row's first sign."""
         row, col = self._seek(row, rows, find)
-        self._add(row, col, code, message, fix, level)
+        self._add(row, col, code, message, fix, level, early=early)
 
     def _seek(self, row: int, rows: int, find: str) -> tuple[int, int]:
         for at in range(row, min(row + max(rows, 1), len(self.lines))):
@@ -80,12 +81,15 @@ class Text:
         fix: str,
         level: Level = Level.ERROR,
         auto: Fix | None = None,
+        *,
+        early: bool = False,
     ) -> None:
         if (row, col, code) in self._told:
             return
         self._told.add((row, col, code))
         source = self.lines[row] if row < len(self.lines) else ""
-        self.problems.append(Problem(self.file, self.line(row), col + 1, code, level, message, fix, source, auto))
+        place = (self.file, self.line(row), col + 1)
+        self.problems.append(Problem(*place, code, level, message, fix, source, auto, early))
 
     def note_tag(self, found: Found, code: str, message: str, fix: str) -> None:
         """Remember a problem at a merge tag."""
@@ -309,6 +313,8 @@ class _Line:
 
     def _link(self, token: Token, inside: tuple[Inline, ...]) -> blocks.Link:
         href = str(token.attrs.get("href", ""))
+        if plain(inside).startswith("^"):  # a footnote; its own line is told
+            return blocks.Link((), inside)
         url = link_parts(href, self.text, self.row, self.rows, shown=f"[{plain(inside)[:20]}")
         if not plain(inside).strip():
             self.note(
@@ -372,12 +378,14 @@ def find_picture(src: str, alt: str, root: Path) -> tuple[blocks.Picture, tuple[
     if re.match(r"https://[^\s/]", src, re.IGNORECASE):
         return bare, None
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:|//", src):
-        return bare, ("a picture comes from images/ or from an https address", "![What it shows](images/picture.jpg)")
+        name = re.sub(r"[^\w.-]+", "-", re.split(r"[/\\]", unquote(src))[-1]) or "picture.jpg"
+        fix = f"Copy it to images/ and write: ![{alt or 'What it shows'}](images/{name})"
+        return bare, ("a picture is a file in images/, and this leads elsewhere", fix)
     path = _decoded(src)
     try:
         return blocks.Picture(src, alt, images.asset(path, root)), None
     except NotFound as trouble:
-        return bare, (trouble.what, trouble.todo)
+        return bare, (trouble.what[:1].lower() + trouble.what[1:].rstrip("."), trouble.todo)
 
 
 def _decoded(src: str) -> str:
@@ -445,11 +453,11 @@ def _attributes(token: Token, text: Text, row: int, rows: int) -> None:
 _CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", re.DOTALL)
 _LEFT = (
     (
-        re.compile(r"(?<!\\)\]\((?=[^)\s]*[ \n])"),
+        re.compile(r"(?<!\\)\]\((?=[^)\s]{0,300}[ \n])"),
         "](",
         "E220",
         "this link does not work: there is a blank in its address",
-        "[Words](https://www.example.org/page)",
+        "Take the blank out, or write %20 for it: [Words](https://www.example.org/a%20page)",
     ),
     (
         re.compile(r"(?<!\\)\]\("),
@@ -463,7 +471,7 @@ _LEFT = (
         "] (",
         "E220",
         "this is no link: there is a blank between ] and (",
-        "[Words](https://www.example.org/page)",
+        "Take the blank out: [Words](https://www.example.org/page)",
     ),
     (
         re.compile(r"(?<!\\)\{[ ]*[.#][A-Za-z][\w .#-]*\}"),

@@ -99,6 +99,7 @@ def dressed(
     return Look(
         theme=theme.of(publication, root, name),
         dir=dir,
+        lang=lang,
         source=partial(source, base=publication.images.base_url or f"{base_url}/images"),
         offers=partial(offer, publication=publication, root=root, base_url=base_url, lang=lang),
         people=partial(person, publication=publication, root=root),

@@ -7,14 +7,16 @@ styles stripped a mail still looks like itself. Distances stand above a block, n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from newsletter.content import blocks
 from newsletter.content.blocks import Block
-from newsletter.content.inline import Dress, Stream, address, attribute, line, phrase, picture, text, together
+from newsletter.content.inline import Dress, Stream, address, attribute, line, phrase, picture, text, together, unsplit
+from newsletter.content.phrases import plain
 from newsletter.content.theme import Theme
 from newsletter.core.email import Site
 
@@ -51,6 +53,7 @@ class Look:
 
     theme: Theme
     dir: str = "ltr"
+    lang: str = "en"
     source: Callable[[blocks.Picture], str] = field(default=lambda picture: picture.src)
     offers: Callable[[str], Offer | None] = field(default=lambda _key: None)
     people: Callable[[str], Person | None] = field(default=lambda _key: None)
@@ -75,6 +78,11 @@ class Look:
     def end(self) -> str:
         """The other side."""
         return "left" if self.start == "right" else "right"
+
+    @property
+    def slant(self) -> str:
+        """How a quotation is set apart; some writing has no italics, and a slanted one is only crooked."""
+        return "normal" if self.lang.split("-")[0].lower() in UPRIGHT else "italic"
 
     @cached_property
     def dress(self) -> Dress:
@@ -112,6 +120,9 @@ class Look:
         )
         return f"{ground} {ink} {font}", style
 
+
+UPRIGHT = frozenset({"ar", "fa", "he", "ur", "ja", "ko", "zh"})
+"""Languages written without italics."""
 
 TABLE = '<table role="presentation" border="0" cellpadding="0" cellspacing="0"'
 
@@ -223,14 +234,15 @@ def _heading(heading: blocks.Heading, look: Look, above: int) -> Stream:
     weight = 400 if level == 2 else 700  # noqa: PLR2004
     name = attribute(heading.anchor)
     mark = f' id="{name}"' if name else ""
-    yield f'<h{level}{mark} style="margin:{above}px 0 0;font-weight:{weight};{look.voice(f"h{level}")}">'
+    yield f'<h{heading.rank}{mark} style="margin:{above}px 0 0;font-weight:{weight};{look.voice(f"h{level}")}">'
     if name:
-        yield f'<a name="{name}"></a>'  # the only anchor that Gmail, Yahoo and Word go to
+        # a name is the only anchor that Gmail, Yahoo and Word go to; a valid one has an address, and is not empty
+        yield f'<a name="{name}" href="#{name}" aria-hidden="true" tabindex="-1"{look.dress.link}>&zwnj;</a>'
     if heading.emoji:
         style = f"font-weight:400;{look.voice('ornament')}"
         yield f'<span aria-hidden="true" style="{style}">{text(heading.emoji)}</span><br>'
     yield from line(together(heading.inside), look.dress)
-    yield f"</h{level}>"
+    yield f"</h{heading.rank}>"
 
 
 def title(words: Iterable[str | Site], look: Look) -> Stream:
@@ -266,7 +278,7 @@ def _quote(quote: blocks.Quote, look: Look, above: int) -> Stream:
     indent = look.theme.steps.indent
     sides = f"{indent}px 0 0" if look.start == "right" else f"0 0 {indent}px"
     yield f'<blockquote style="margin:{above}px {sides};padding:0">'
-    yield f'<div style="font-style:italic;{look.voice("quote")}">'
+    yield f'<div style="font-style:{look.slant};{look.voice("quote")}">'
     yield from flow(quote.inside, look)
     yield "</div>"
     if quote.source:
@@ -530,21 +542,69 @@ def _table(table: blocks.Table, look: Look) -> Stream:
         f"color:{light.ink};font-family:{look.theme.fonts.sans};{look.voice('label')};"
         'font-variant-numeric:tabular-nums">'
     )
+    columns = [_Column(_align(table, at, look), whole) for at, whole in enumerate(_whole(table, look))]
     yield "<thead><tr>"
-    head = f'class="tint" style="padding:8px 12px;background-color:{light.tint};font-weight:600;'
-    for at, cell in enumerate(table.header):
-        yield f'<th scope="col" {head}text-align:{_align(table, at, look)}">'
-        yield from line(cell, look.dress)
+    head = f'class="tint" style="padding:8px;background-color:{light.tint};font-weight:600;'
+    for column, cell in zip(columns, table.header, strict=False):
+        yield f'<th scope="col" {head}{column.style}">'
+        yield from line(cell, column.dress(look))
         yield "</th>"
     yield "</tr></thead><tbody>"
     for cells in table.rows:
         yield "<tr>"
-        for at, cell in enumerate(cells):
-            yield f'<td style="padding:8px 12px;vertical-align:top;text-align:{_align(table, at, look)}">'
-            yield from line(cell, look.dress)
+        for column, cell in zip(columns, cells, strict=False):
+            yield f'<td style="padding:8px;vertical-align:top;{column.style}">'
+            yield from line(cell, column.dress(look))
             yield "</td>"
         yield "</tr>"
     yield "</tbody></table>"
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of a table; `whole`: its words are never broken, for they fit."""
+
+    align: str
+    whole: bool
+
+    @property
+    def style(self) -> str:
+        return f"text-align:{self.align}{';word-break:normal' if self.whole else ''}"
+
+    def dress(self, look: Look) -> Dress:
+        """Where words may be broken, nothing is kept on one line either."""
+        return look.dress if self.whole else replace(look.dress, bound=("", ""))
+
+
+NARROW = 272
+"""The measure of the narrowest phone, 320 px, in px."""
+_LETTER, _BOLD, _CELL, _LEAST = 9, 11, 16, 44  # px: a letter, one of a head, a cell's padding, what broken words need
+
+
+def _whole(table: blocks.Table, look: Look) -> list[bool]:
+    """For each column, whether its words stay whole: all do where the table then fits the narrowest phone.
+
+    Where it does not, the columns with the longest words may break them, as few columns as will do, and those
+    of figures last.
+    """
+    room = NARROW - (look.theme.measure - look.wide)
+    columns = list(zip_longest(table.header, *table.rows, fillvalue=()))
+    need = [max(_longest(head) * _BOLD, *(_longest(cell) * _LETTER for cell in cells), 0) for head, *cells in columns]
+    need = [wide + _CELL for wide in need]
+    words = [any(re.search(r"[^\W\d_]", plain(cell)) for cell in column[1:]) for column in columns]
+    whole = [True] * len(need)
+    for at in sorted(range(len(need)), key=lambda at: (words[at], need[at]), reverse=True):
+        if sum(need) > room and need[at] > _LEAST:
+            whole[at], need[at] = False, _LEAST
+    return whole
+
+
+def _longest(cell: Sequence[blocks.Inline]) -> int:
+    """The letters of a cell's longest part that must not be split; a reader's own words may have any length."""
+    if any(isinstance(part, blocks.MergeTag) for part in cell):
+        return NARROW
+    said = "".join(part.replace(" ", "\u00a0") if kept else part for kept, part in unsplit(plain(cell)))
+    return max(map(len, re.split(r"[ -]", said)))
 
 
 def _align(table: blocks.Table, column: int, look: Look) -> str:

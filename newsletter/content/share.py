@@ -10,10 +10,12 @@ import io
 import re
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, features
+from selectolax.lexbor import LexborHTMLParser
 
 from newsletter.content.inline import together_text
 from newsletter.content.theme import Theme
@@ -27,6 +29,30 @@ _LINES = 5
 _TOP = 3.0  # how much larger the waymark is than in mail
 
 
+def of_page(html: str, theme: Theme) -> bytes:
+    """Draw it for a letter that has been sent, from its public page as it was frozen.
+
+    In: the page, the theme of today: where the page names its colours, those are taken, so the picture stays
+    what it was when the looks change.
+    """
+    tree = LexborHTMLParser(html)
+    title, site = tree.css_first("h1"), tree.css_first('meta[property="og:site_name"]')
+    way = tree.root.attributes.get("dir") if tree.root else None
+    return share_image(
+        " ".join((title.text() if title else "").split(" ")),
+        (site.attributes.get("content") or "") if site else "",
+        replace(theme, light=replace(theme.light, **_colours(html))),
+        dir=way or "ltr",
+    )
+
+
+def _colours(html: str) -> dict[str, str]:
+    """The colours of a page's light scheme that the picture needs: its style sheet begins with them."""
+    light = html.partition(":root{")[2].partition("}")[0]
+    return dict(re.findall(r"--(paper|ink|soft|mark):(#[0-9A-Fa-f]{6})(?=[;}]|$)", light))
+
+
+@lru_cache(maxsize=64)
 def share_image(
     title: str,
     name: str,
@@ -39,13 +65,14 @@ def share_image(
 
     In: the letter's title, the publication's name, `rtl` for languages that run so; `font` is a file of the
     publication's own, for letters that Gelasio lacks. What cannot be written in the font is left out: single
-    signs and emoji alone, a title of other letters as a whole.
+    signs and emoji alone, a title of other letters as a whole, and the name takes its place.
     """
     file = font or FONT
     picture = Image.new("RGB", SIZE, theme.light.paper)
     pen = Pen(ImageDraw.Draw(picture), file, rtl=dir == "rtl")
-    top = _masthead(pen, written(name, file), theme)
-    _title(pen, together_text(written(title, file)), theme, top + 56)
+    name, title = written(name, file), written(title, file)
+    top = _masthead(pen, name if title else "", theme)
+    _title(pen, together_text(title or name), theme, top + 56)
     out = io.BytesIO()
     picture.save(out, "PNG", optimize=True)
     return out.getvalue()

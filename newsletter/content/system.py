@@ -179,6 +179,59 @@ def already(
     )
 
 
+def personal(
+    publication: Publication, what: str, *, root: Path, base_url: str, url: str, lang: str = "en", hours: int = 24
+) -> Email:
+    """The link that shows (`what` is "export") or takes away ("erase") all we hold about this address.
+
+    In: the page it opens, and for how many hours it does.
+    """
+    house = House(publication, root, base_url.rstrip("/"), lang)
+    return _email(
+        house,
+        Notice(
+            subject=house.say(f"{what}.subject"),
+            title=house.say(f"{what}.title"),
+            preheader=house.say(f"{what}.preheader"),
+            body=(
+                *_paragraphs(house.say(f"{what}.asked")),
+                Button((url,), (Words(house.say(f"{what}.button")),)),
+                *_paragraphs(house.say(f"{what}.link", hours=hours), house.say(f"{what}.not_you")),
+            ),
+            why=house.say(f"{what}.why"),
+        ),
+    )
+
+
+def alert(
+    publication: Publication,
+    what: str,
+    *,
+    root: Path,
+    base_url: str,
+    url: str = "",
+    lang: str = "en",
+    values: Mapping[str, str],
+    days: int = 3,
+) -> Email:
+    """Something the owner is told.
+
+    `what` is "held" (a letter is about to go), "stopped" (one stopped by itself), or "lift" (somebody who agreed anew
+    is blocked by the provider). In: what the sentences name; for "held" the page with the Stop, and for how many days it works.
+    """
+    house = House(publication, root, base_url.rstrip("/"), lang)
+
+    def say(part: str) -> str:
+        return house.words[f"notice.{what}.{part}"].format(name=publication.name, days=days, **values)
+
+    body = _paragraphs(say("said"), say("then")) if what != "held" else _paragraphs(say("said"))
+    if what == "held":
+        body = (*body, Button((url,), (Words(say("button")),)), *_paragraphs(say("link"), say("else")))
+    elif what == "stopped":
+        body = (*body, *_paragraphs(say("go")))
+    return _email(house, Notice(say("subject"), say("title"), say("preheader"), body, say("why")))
+
+
 def _paragraphs(*said: str) -> tuple[Block, ...]:
     return tuple(Paragraph((Words(one),)) for one in said if one)
 

@@ -35,15 +35,16 @@ class Mended:
 def mend(path: Path, publication: Publication, root: Path) -> tuple[Mended, ...]:
     """Apply every fix that is certain.
 
-    A change stays only when its problem is gone afterwards and no other has come. Raises: NotFound.
+    A change stays only when its problem is gone afterwards and no other has come. A file that cannot be read
+    is left to whoever reads it. Raises: NotFound for one that is not there at all.
     """
+    if not os.path.lexists(path):
+        raise NotFound(f'There is no file "{path.name}".', "Look at the spelling.")
     try:
         raw = path.read_bytes()
         text = raw.decode("utf-8")
-    except FileNotFoundError:
-        raise NotFound(f'There is no file "{path.name}".', "Look at the spelling.") from None
-    except UnicodeDecodeError:
-        return ()  # the check says that it is no UTF-8
+    except (OSError, UnicodeDecodeError):
+        return ()  # reading it says why
     mended, done = tried(text, lambda source: _problems(source, path, publication, root))
     if done:
         _write(path, mended)

@@ -18,9 +18,9 @@ from newsletter.core.email import Email
 from newsletter.core.problem import Problem
 from newsletter.core.publication import Publication
 from newsletter.errors import NotApproved, NotFound
+from newsletter.flows.able import able
 from newsletter.flows.deliver import deliver
 from newsletter.flows.desk import Desk
-from newsletter.flows.plan import able
 from newsletter.flows.publish import refuse
 from newsletter.flows.sample import NAME
 
@@ -78,10 +78,11 @@ def send(name: str, to: str, desk: Desk, *, segment: str = "all", named: bool = 
 def _written(name: str, desk: Desk, segment: str) -> tuple[Issue, Email, tuple[Problem, ...]]:
     known_segment(segment, desk.publication)
     issue = library.load(library.find(name, desk.root), desk.publication, desk.root)
-    refuse(check.check(issue, desk.publication, desk.root))
+    written = check.check(issue, desk.publication, desk.root)
+    refuse(written, draft=issue.draft)
     email = render.render(issue, desk.publication, root=desk.root, base_url=desk.links.base_url, segment=segment)
-    found = check.check(issue, desk.publication, desk.root, email=email)
-    refuse(found)
+    found = check.with_mails(issue, desk.publication, desk.root, written, [email])
+    refuse(found, draft=issue.draft)
     return issue, email, found
 
 

@@ -44,21 +44,17 @@ def proof(name: str, desk: Desk) -> Proof:
     """
     path = library.find(name, desk.root)
     issue = library.load(path, desk.publication, desk.root)
-    refuse(check.check(issue, desk.publication, desk.root))
+    written = check.check(issue, desk.publication, desk.root)
+    refuse(written)
     emails = dict(_emails(issue, desk))
-    email = emails[frozenset()]
-    found = check.check(issue, desk.publication, desk.root, email=email)
-    others = [one for some, one in emails.items() if some]
-    found += tuple(
-        p for one in others for p in check.of_mail(issue, desk.publication, desk.root, one) if p not in found
-    )
+    found = check.with_mails(issue, desk.publication, desk.root, written, emails.values())
     refuse(found)
     page = archive.archive(issue, desk.publication, root=desk.root, base_url=desk.links.base_url)
     named = variants.names(issue)
     frozen = tuple(_variant(some, one, named, desk.publication) for some, one in emails.items())
     return Proof(
         issue=issue,
-        email=email,
+        email=emails[frozenset()],
         variants=frozen,
         sha256=sha256("\n".join(one.body for one in frozen)),
         source_sha256=source(issue),
@@ -89,9 +85,12 @@ def _variant(some: frozenset[str], email: Email, named: Sequence[str], publicati
     )
 
 
-def refuse(problems: tuple[Problem, ...]) -> None:
-    """Raise ContentError, with all the findings, when one of them blocks."""
-    if errors(problems):
+def refuse(problems: tuple[Problem, ...], *, draft: bool = False) -> None:
+    """Raise ContentError, with all the findings, when one of them blocks.
+
+    In: `draft` for an issue that is looked at and not sent: what it may still be does not block it then.
+    """
+    if any(not (draft and problem.early) for problem in errors(problems)):
         raise ContentError(problems)
 
 

@@ -16,34 +16,37 @@ from newsletter.core.schedule import due
 from newsletter.errors import NotFound
 from newsletter.flows.publish import refuse
 
-NO_SEGMENT = "there is no segment"
-"""A draft may name a segment that newsletter.yml does not have yet: it is shown, and cannot be sent."""
-
 ADDRESS = "sample.reader@example.org"
 NAME = "Sam"
 _WAY_OUT = "sample-link-of-nobody"
 
 
 def sample(
-    name: str, publication: Publication, *, root: Path, base_url: str, segment: str = "all"
+    name: str,
+    publication: Publication,
+    *,
+    root: Path,
+    base_url: str,
+    segment: str = "all",
+    now: datetime | None = None,
 ) -> Mapping[str, bytes]:
     """The four files of an issue: `email.html`, `email.txt`, `message.eml`, `archive.html`.
 
-    Drafts too. Same input, same bytes: the message is dated when the issue is due (promise 10).
+    Drafts too. Same input, same bytes (promise 10): the message is dated when the issue is due, or at the
+    beginning of the day of `now` (UTC) when that comes earlier, for filters distrust mail from the future.
     Raises: NotFound for an issue or segment; ContentError when anything blocks.
     """
     known = {"all", *publication.segments, *publication.topics}
     if segment not in known:
         raise NotFound(f'There is no segment "{segment}".', f"There are: {', '.join(sorted(known))}.")
     issue = library.load(library.find(name, root), publication, root)
-    found = check.check(issue, publication, root)
-    refuse(tuple(problem for problem in found if not (issue.draft and problem.message.startswith(NO_SEGMENT))))
+    refuse(check.check(issue, publication, root), draft=issue.draft)
     email = render.render(issue, publication, root=root, base_url=base_url, segment=segment)
     reader = Recipient("sample", ADDRESS, {"first_name": NAME}, f"{base_url}/unsubscribe/{_WAY_OUT}")
     values = {**reader.values, UNSUBSCRIBE_URL: reader.unsubscribe_url}
     domain = email.sender.email.rpartition("@")[2]
     message = mime.compile(email).message(
-        reader, at=_dated(issue, publication), message_id=mime.message_id(f"sample-{issue.slug}", domain)
+        reader, at=_dated(issue, publication, now), message_id=mime.message_id(f"sample-{issue.slug}", domain)
     )
     html = fill(email.html, values)
     page = archive.archive(issue, publication, root=root, base_url=base_url)
@@ -57,6 +60,7 @@ def sample(
     }
 
 
-def _dated(issue: Issue, publication: Publication) -> datetime:
+def _dated(issue: Issue, publication: Publication, now: datetime | None) -> datetime:
     found = due(issue.date, issue.send_at, publication.send_at, publication.timezone)
-    return found or datetime(2000, 1, 1, tzinfo=UTC)
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) if now else None
+    return min((moment for moment in (found, today) if moment), default=datetime(2000, 1, 1, tzinfo=UTC))

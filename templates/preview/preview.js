@@ -14,12 +14,12 @@ function fit(frame) {
 function swap(old, src, mine) {
   return new Promise((arrived) => {
     const next = old.cloneNode(false);
-    next.className = "coming";
+    next.classList.add("coming");
     next.addEventListener("load", () => {
       if (mine === turn) {
         fit(next);
         old.remove();
-        next.className = "";
+        next.classList.remove("coming");
         next.addEventListener("load", () => fit(next));
       } else next.remove();
       arrived();

@@ -49,8 +49,8 @@ EVERY: tuple[tuple[Block, str, str], ...] = (
     (blocks.Card((said("In a frame."),)), "div.card p", "In a frame."),
     (blocks.MagnetCard("cards"), "section.magnet h2", "Twelve cards"),
     (blocks.Columns(((said("Left of it."),), (said("Right of it."),))), "div.columns > div + div p", "Right of it."),
-    (blocks.AuthorCard("mia", (said("Keeps the lamp."),)), "section.author div p", "Keeps the lamp."),
-    (blocks.Poll("rest", (said("Rested?"),), ((Words("Yes"),), (Words("No"),))), "section.poll li a", "No"),
+    (blocks.AuthorCard("mia", (said("Keeps the lamp."),)), "div.author div p", "Keeps the lamp."),
+    (blocks.Poll("rest", (said("Rested?"),), ((Words("Yes"),), (Words("No"),))), "div.poll li a", "No"),
     (blocks.Only(("web",), (said("Only on the page."),)), "article p", "Only on the page."),
     (blocks.Inserted("night", "snippets/night.md", (said("From elsewhere."),)), "article p", "From elsewhere."),
     (blocks.Contents((("part-1", (Words("A lit heading"),)),)), "nav li a[href='#part-1']", "A lit heading"),
@@ -114,6 +114,14 @@ def test_the_head_tells_where_the_page_belongs(tmp_path: Path) -> None:
     assert graph["og:image"] == f"{BASE}/images/0a1b2c-lamp.jpg"
     assert graph["article:published_time"] == "2026-12-01"
     assert html.css_first("meta[name=author]").attributes["content"] == "Mia Lind"  # type: ignore[union-attr]
+
+
+def test_a_letter_without_a_picture_is_shared_with_one_that_is_drawn(tmp_path: Path) -> None:
+    html = page(tmp_path, slug="lämpchen")
+    graph = {node.attributes["property"]: node.attributes["content"] for node in html.css("meta[property]")}
+    assert graph["og:image"] == f"{BASE}/archive/l%C3%A4mpchen/share.png"
+    assert (graph["og:image:width"], graph["og:image:height"]) == ("1200", "630")
+    assert graph["og:image:alt"] == "A lamp & a window"
 
 
 def test_another_home_of_the_text_is_named_as_the_canonical_one(tmp_path: Path) -> None:

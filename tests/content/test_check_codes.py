@@ -82,6 +82,7 @@ def note(code: str, says: str, fix: str, **more: Any) -> Example:
 
 
 PATIENTS = replace(PUBLICATION, readership="patients")
+PORTRAIT = replace(PUBLICATION, authors={"ada": Author("Ada", image="images/ada.jpg")})
 EXAMPLES = [
     error("E100", "these are other signs", "---", raw="‸—\nsubject: On rest\n---\nHello"),
     error("E100", "missing at the top", "subject: The subject", raw="‸Dear all,\n\nhello"),
@@ -91,6 +92,7 @@ EXAMPLES = [
     error("E103", "begins with a tab", "two spaces for each step", head="tags:\n‸\t- a"),
     error("E104", "given twice; the first is on line 4", "Keep one of the two lines", head="title: A\n‸title: B"),
     error("E105", 'did you mean "preheader"', "preheader: A line", head="‸preheadr: A line"),
+    error("E105", 'did you mean "title"', "title: A line", head="‸Title: A line"),
     error("E106", "tags must be a list", "tags: [rest, work]", head="tags: ‸rest, work"),
     error(
         "E106", 'there is no audience "workshps"; did you mean', "audience: [workshops]", head="audience: [‸workshps]"
@@ -135,6 +137,24 @@ EXAMPLES = [
     error("E241", "Mailchimp's way", '{{ first_name, "friend" }}', body="Dear ‸*|FNAME|*,"),
     error("E250", 'there is no magnet "wrkbook"', "magnet: workbook", head="magnet: ‸wrkbook"),
     error("E250", 'there is no author "adda"', "author: ada", head="author: ‸adda"),
+    error("E250", "gives away magnets/w.pdf, and there is no such file", "newsletter.yml", head="magnet: ‸workbook"),
+    error("E250", "and there is no such file", "newsletter.yml", body="::: magnet ‸workbook\nMine.\n:::"),
+    error(
+        "E210",
+        "the picture of Ada: there is no file",
+        "authors: ada: image:",
+        head="author: ‸ada",
+        publication=PORTRAIT,
+    ),
+    error("E210", "the picture of Ada", "authors: ada: image:", body="::: author ‸ada\n:::", publication=PORTRAIT),
+    error(
+        "E211",
+        "the picture of Ada: it comes from another site",
+        "Save it in images/",
+        head="author: ‸ada",
+        publication=replace(PUBLICATION, authors={"ada": Author("Ada", image="https://img.other.example/ada.jpg")}),
+    ),
+    error("E107", "a year that cannot be meant", "date: 2026-12-01", head="date: ‸9999-12-31"),
     error("E250", 'there is no theme "leter"', "theme: letter", head="theme: ‸leter"),
     error("E300", "there is no postal address", "address: Street", publication=replace(PUBLICATION, footer=Footer())),
     error("E300", "the mail has no link to unsubscribe", "footer back", email=mail(way_out=False)),

@@ -397,6 +397,11 @@ def test_template_language_is_plain_text() -> None:
     assert line("{% if x %} {# y #} \\{{ z }} {w}") == (Words("{% if x %} {# y #} {{ z }} {w}"),)
 
 
+def test_a_small_heading_knows_whether_a_large_one_came_before() -> None:
+    headings = [block for block in good("### a\n\n## b\n\n### c") if isinstance(block, Heading)]
+    assert [(one.level, one.rank) for one in headings] == [(3, 2), (2, 2), (3, 3)]
+
+
 # --- what is told ----------------------------------------------------------------------------------
 
 
@@ -410,6 +415,11 @@ def test_template_language_is_plain_text() -> None:
         ("![A](images/a.jpg)", "E210", 10, 6, "images/"),
         ("![A](data:image/png;base64,AA)", "E210", 10, 6, "images/"),
         ("![A](../secret.jpg)", "E210", 10, 6, "images/"),
+        ("![A]()", "E210", 10, 1, "images/picture.jpg"),
+        ("![A](C:\\pics\\chair.jpg)", "E210", 10, 1, "write: ![A](images/chair.jpg)"),
+        ("::: button\nx\n:::", "E233", 10, 1, "{.button}"),
+        ("a[^1]\n\n[^1]: note", "E232", 12, 1, "into the text"),
+        ("{{ snippet night-line }}", "E240", 10, 1, '{{ snippet "night-line" }}'),
         ("see [a](javascript:alert)", "E220", 10, 9, "https://"),
         ("see [a](data:text/html,x)", "E220", 10, 9, "https://"),
         ("see [a]()", "E220", 10, 5, "https://"),
@@ -479,7 +489,7 @@ def test_template_language_is_plain_text() -> None:
         ("::: card\na\n\n::: poll x\nb\n\n- c\n- d\n:::\n:::", "E232", 13, 1, "before or after"),
         ("::: only\na\n:::", "E232", 10, 1, "::: only web"),
         ("::: only web clients\na\n:::", "E232", 10, 1, "::: only clients"),
-        ("::: only cliens\na\n:::", "E250", 10, 10, "clients"),
+        ("::: only cliens\na\n:::", "E250", 10, 10, "::: only clients"),
         ("::: not web\n:::", "E232", 10, 1, "Write a line"),
         ("::: card\na\n\n::: only web\n> b\n:::\n:::", "E232", 14, 1, "before or after"),
         ('a {{ snippet "b" }} c', "E232", 10, 3, "line of its own"),

@@ -506,6 +506,25 @@ def test_a_picture_that_was_mailed_outlives_its_file(root: Path) -> None:
     assert images.served(root, name)
 
 
+def test_a_picture_that_was_mailed_stays_when_its_file_and_the_program_change(root: Path) -> None:
+    save(root, "images/quay.jpg", (4, 4))
+    name = images.asset("images/quay.jpg", root).name
+    sent = served_bytes(root, name)
+    save(root, "images/quay.jpg", (6, 6))
+    assert images.asset("images/quay.jpg", root).name != name
+    assert served_bytes(root, name) == sent
+    for kept in (root / cache.FOLDER).glob(f"{cache.VERSION}-*"):  # made by an earlier version
+        kept.rename(kept.with_name("0" + kept.name.removeprefix(str(cache.VERSION))))
+    assert served_bytes(root, name) == sent
+    assert images.served(root, "0" * 12 + "-quay.jpg") is None
+
+
+def served_bytes(root: Path, name: str) -> bytes:
+    file = images.served(root, name)
+    assert file is not None
+    return file.read_bytes()
+
+
 def test_nothing_is_served_when_there_is_no_folder(tmp_path: Path) -> None:
     assert images.served(tmp_path, "0123456789ab-a.png") is None
 

@@ -131,7 +131,9 @@ def label(node: LexborNode) -> str:
         size = f"{held.get('width', '')}x{held.get('height', '')}"
         return f'img "{held.get("alt")}" {size if size != "x" else ""}'.rstrip()
     if tag == "a":
-        return f'a "{node.text().strip()}" {held.get("href", "named " + (held.get("name") or ""))}'
+        if held.get("name"):
+            return f"anchor {held['name']}"
+        return f'a "{node.text().strip()}" {held["href"]}'
     if (tag not in PARTS or layout) and not marks:
         return ""
     leaf = tag in LEAVES and not layout and not node.css(", ".join(LEAVES))[1:]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from newsletter.content import library
+from newsletter.content import check, library
 from newsletter.content.blocks import Paragraph, Words
 from newsletter.core.publication import Publication, Sender
 from newsletter.errors import ContentError, NotFound
@@ -151,3 +151,53 @@ def test_find(root: Path) -> None:
     write(root, "2027-01-01-on-rest.md", "---\nsubject: Again\n---\n")
     with pytest.raises(NotFound, match="Two issues"):
         library.find("on-rest", root)
+
+
+def test_what_is_no_file_is_told_and_stops_nobody(root: Path) -> None:
+    (root / "issues" / "a.md").mkdir()
+    (root / "issues" / "b.md").symlink_to(root / "gone.md")
+    (root / "issues" / "loop.md").symlink_to("loop.md")
+    write(root, "2026-12-01-c.md", "---\nsubject: On rest\n---\n\nSit down.\n")
+    said = {}
+    for path in library.issues(root):
+        try:
+            issue = library.load(path, PUBLICATION, root)
+            assert check.check(issue, PUBLICATION, root)  # looks at the subjects of the others
+        except ContentError as trouble:
+            (said[path.name],) = trouble.problems
+    assert {one.file: (one.code, one.line, one.message) for one in said.values()} == {
+        "issues/a.md": ("E111", 0, "this is a folder, and an issue is a file"),
+        "issues/b.md": ("E111", 0, "this is a link to a file that is not there"),
+        "issues/loop.md": ("E111", 0, "this is a link to a file that is not there"),
+    }
+    assert library.find("issues/loop.md", root) == root / "issues" / "loop.md"
+    with pytest.raises(NotFound, match="no file"):
+        library.load(root / "issues" / "d.md", PUBLICATION, root)
+
+
+def test_a_date_in_a_files_name_that_nobody_can_mean_is_told(root: Path) -> None:
+    path = write(root, "9999-12-31-far.md", "---\nsubject: On rest\ndraft: false\n---\n\nSit down.\n")
+    (problem,) = library.load(path, PUBLICATION, root).problems
+    assert (problem.code, problem.line) == ("E107", 3)
+    assert "9999-12-31" in problem.message
+
+
+def test_names_at_the_top_may_lack_no_more_than_their_capitals(root: Path) -> None:
+    path = write(root, "a.md", "---\nSubject: On rest\nDraft: false\n---\n\nSit down.\n")
+    with pytest.raises(ContentError) as refused:
+        library.load(path, PUBLICATION, root)
+    told = refused.value.problems
+    assert [(one.code, one.line, one.auto.text if one.auto else "") for one in told] == [
+        ("E105", 2, "subject: On rest"),
+        ("E105", 3, ""),  # that an issue may go is for its writer to say
+    ]
+
+
+def test_an_issue_is_named_from_the_root_by_whichever_way_one_comes(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = write(root, "a.md", "---\nsubject: On rest\n---\n\nSit down.\n")
+    link = tmp_path_factory.mktemp("elsewhere") / "letters"
+    link.symlink_to(root)
+    assert library.load(path, PUBLICATION, link).name == "issues/a.md"
+    assert library.load(link / "issues" / "a.md", PUBLICATION, link).name == "issues/a.md"

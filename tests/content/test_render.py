@@ -206,6 +206,55 @@ def test_the_columns_of_a_table_are_aligned_as_the_letter_runs(tmp_path: Path) -
         assert [re.findall(r"text-align:(\w+)", cell.attributes["style"] or "")[0] for cell in cells] == expected
 
 
+def test_a_table_keeps_its_words_whole_as_long_as_they_fit_the_narrowest_phone(tmp_path: Path) -> None:
+    def whole(*columns: tuple[str, ...]) -> list[bool]:
+        head, *rows = [tuple((Words(said),) for said in row) for row in zip(*columns, strict=True)]
+        cells = page(tmp_path, blocks.Table(head, tuple(rows))).css("table.ink.sans td")
+        return [
+            "word-break:normal" in str(cell.attributes["style"])
+            for cell in cells
+            if cell.text() in columns[0] + columns[-1]
+        ]
+
+    assert whole(("Day", "Donnerstag"), ("Hours", "9 to 12")) == [True, True]
+    assert whole(("Day", "Donnerstag"), ("Place", "Gemeinschaftspraxis am Marktplatz")) == [True, False]
+    assert whole(("Who", "Featherstonehaugh"), ("Sum", "12,044,999.25")) == [False, True]  # figures break last
+    named = blocks.Table(((Words("For"),),), (((MergeTag("first_name", "you"),),),))
+    assert "word-break:normal" not in str(page(tmp_path, named).css_first("table.ink.sans td").attributes["style"])  # type: ignore[union-attr]
+
+
+def test_where_a_column_may_break_nothing_in_it_is_kept_on_one_line(tmp_path: Path) -> None:
+    def kept(more: str) -> list[str]:
+        table = blocks.Table(((Words("With"),),), (((Words(f"Dr. Vale {more}"),),),))
+        return [node.text() for node in page(tmp_path, table).css("table.ink.sans span.whole")]
+
+    assert kept("and others") == ["Dr. Vale"]
+    assert kept("x" * 40) == []
+
+
+def test_the_outline_skips_no_level_whatever_a_heading_looks_like(tmp_path: Path) -> None:
+    small = blocks.Heading(3, "", (Words("Small"),), first=True)
+    later = blocks.Heading(3, "", (Words("Smaller"),))
+    html = page(tmp_path, blocks.Card((small,)), later)
+    assert [node.tag for node in html.css("h1,h2,h3")] == ["h1", "h2", "h3"]
+    first, second = (str(html.css_first(tag).attributes["style"]) for tag in ("h2", "h3"))  # type: ignore[union-attr]
+    assert first.partition("font-weight")[2] == second.partition("font-weight")[2]
+
+
+def test_a_quotation_slants_where_there_are_italics(tmp_path: Path) -> None:
+    quote = blocks.Quote((said("A word"),), ())
+    for lang, slant in (("en", "italic"), ("de-AT", "italic"), ("ar", "normal"), ("ja", "normal")):
+        style = page(tmp_path, quote, lang=lang).css_first("blockquote div").attributes["style"]  # type: ignore[union-attr]
+        assert f"font-style:{slant}" in str(style)
+
+
+def test_where_a_list_of_contents_leads_is_a_valid_link_that_nobody_hears(tmp_path: Path) -> None:
+    target = page(tmp_path, blocks.Heading(2, "", (Words("Here"),), anchor="part-1")).css_first("h2 a[name]")
+    assert target is not None
+    assert (target.attributes["name"], target.attributes["href"]) == ("part-1", "#part-1")
+    assert (target.attributes["aria-hidden"], target.attributes["tabindex"]) == ("true", "-1")
+
+
 def test_an_unready_block_writes_nothing(tmp_path: Path) -> None:
     with_it, without = (
         fill(rendered(tmp_path, *body).html, READER) for body in ((said("a"), blocks.Unready("poll")), (said("a"),))

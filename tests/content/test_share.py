@@ -53,3 +53,24 @@ def test_emoji_are_left_out_and_other_letters_take_the_title_with_them() -> None
     assert share.written("静けさ and rest") == ""
     assert share.share_image("静けさ", "Name", LETTER) == share.share_image("", "Name", LETTER)
     assert share.written("a\u202eb\x00c") == "abc"
+
+
+PAGE = """<!doctype html>
+<html lang="he" dir="rtl"><head><meta property="og:site_name" content="Quiet &amp; slow">
+<style>:root{color-scheme:light dark;--paper:#FFFFFF;--ink:#101010;--mark:#0000AA;}
+@media (prefers-color-scheme:dark){:root{--paper:#000000;--mark:#FF0000;}}</style></head>
+<body><h1>A lamp &amp; a window</h1></body></html>"""
+
+
+def test_promise_10_a_letter_that_was_sent_keeps_the_words_way_and_colours_of_its_page() -> None:
+    now, later = share.of_page(PAGE, LETTER), share.of_page(PAGE, FIELD)
+    picture = Image.open(io.BytesIO(now)).convert("RGB")
+    assert picture.getpixel((5, 5)) == (255, 255, 255)
+    assert picture.getpixel((1200 - 92, 92)) == (0, 0, 0xAA)
+    assert now == later or FIELD.light.soft != LETTER.light.soft  # the page above names no soft colour
+    assert now != share.of_page(PAGE.replace("window", "door"), LETTER)
+    assert now != share.of_page(PAGE.replace("slow", "slower"), LETTER)
+
+
+def test_a_page_of_somebody_elses_making_is_drawn_in_todays_colours() -> None:
+    assert share.of_page("<p>Nothing", LETTER) == share.share_image("", "", LETTER)

@@ -307,3 +307,8 @@ def test_promise_11_text_in_is_text_out(words: list[str], shape: str) -> None:
     for each in words:
         at = said.find("".join(f"x{each}".split()), at)
         assert at >= 0, each
+
+
+@pytest.mark.parametrize(("words", "count"), [("静けさの中に", 3), ("今日 is 12 December", 4), ("ขอบคุณ", 3)])
+def test_writing_without_blanks_is_counted_by_its_signs(words: str, count: int) -> None:
+    assert text.words((Paragraph((Words(words),)),)) == count

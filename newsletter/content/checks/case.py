@@ -169,7 +169,7 @@ class Case:
         return line, 1
 
     def _links(self) -> Iterator[Place]:
-        seen: dict[tuple[str, int, str], int] = {}
+        seen: dict[tuple[str, int, str], tuple[int, int]] = {}
         for block, file in self.blocks:
             for url, words in _links_of(block):
                 line, col = self._place(url, words, getattr(block, "line", 0), file, seen)
@@ -183,21 +183,18 @@ class Case:
         words: str,
         line: int,
         file: str,
-        seen: dict[tuple[str, int, str], int],
+        seen: dict[tuple[str, int, str], tuple[int, int]],
     ) -> tuple[int, int]:
         """Where a link stands: the second one to the same address is looked for after the first."""
         literal = url[0] if url and isinstance(url[0], str) else words
         lines = self.lines_of(file)
-        key = (file, line, literal)
-        skip = seen.get(key, 0)
-        seen[key] = skip + 1
-        for number in range(max(line, 1), min(len(lines), line + 200) + 1):
-            at = -1
-            while (at := lines[number - 1].find(literal, at + 1)) >= 0:
-                if skip == 0:
-                    start = lines[number - 1].rfind("[", 0, at)
-                    return number, (start if start >= 0 and "](" in lines[number - 1][start:at] else at) + 1
-                skip -= 1
+        first, at = seen.get((file, line, literal), (max(line, 1), -1))
+        for number in range(first, min(len(lines), line + 200) + 1):
+            found = lines[number - 1]
+            if (at := found.find(literal, at + 1)) >= 0:
+                seen[file, line, literal] = (number, at)
+                start = found.rfind("[", 0, at)
+                return number, (start if start >= 0 and "](" in found[start:at] else at) + 1
         return self.find(words[:20], line, file)
 
 
@@ -232,7 +229,7 @@ def _is_block(node: object) -> bool:
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})")
 _NO_PROSE = re.compile(
     r"(?P<code>(`+)(?!`).*?(?<!`)\2(?!`))"
-    r"|<!--.*?-->"
+    r"|<!--.{0,2000}?-->"
     r"|\{\{[^{}\n]*\}\}"
     r"|\{[.#][^{}\n]*\}"
     r"|(?<=\])\([^()\s]*(?:\([^()\s]*\))?(?:\s+\"[^\"]*\")?\)"

@@ -1,13 +1,14 @@
-"""Names that an issue uses: audience, magnet and theme (E106, E250, E302)."""
+"""Names an issue uses, and the files behind them: audience, magnet, author, theme (E106, E210, E211, E250, E302)."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
 
-from newsletter.content import templates
+from newsletter.content import blocks, templates
 from newsletter.content import theme as looks
 from newsletter.content.checks.case import SETTINGS, Case
+from newsletter.content.phrases import find_picture
 from newsletter.core.problem import Level, Problem
 from newsletter.errors import SettingsError
 
@@ -33,6 +34,49 @@ def magnet(case: Case) -> Iterator[Problem]:
         message = f'there is no magnet "{key}" in {SETTINGS}'
         fix = f"magnet: {near}" if near else f"Add it under magnets: in {SETTINGS}, or delete this line."
         yield case.about("magnet", "E250", message, fix, Level.ERROR)
+
+
+def files(case: Case) -> Iterator[Problem]:
+    """What a magnet gives away is there (E250): else the card would promise what nobody can have."""
+    for key, line, file in _named(case, "magnet"):
+        magnet = case.publication.magnets.get(key)
+        for path in magnet.files if magnet and not magnet.url else ():
+            if not (case.root / path).is_file():
+                message = f'the magnet "{key}" gives away {path}, and there is no such file'
+                fix = f"Put the file there, or correct its path in {SETTINGS} (magnets: {key}: files:)."
+                yield _about(case, "magnet", key, line, file, "E250", message, fix)
+
+
+def portrait(case: Case) -> Iterator[Problem]:
+    """An author's picture is there, and our own (E210, E211): else the box would come without it, unnoticed."""
+    for key, line, file in _named(case, "author"):
+        author = case.publication.authors.get(key)
+        if author is None or not author.image:
+            continue
+        picture, trouble = find_picture(author.image, "", case.root)
+        if picture.asset is None:
+            code = "E210" if trouble else "E211"
+            what, todo = trouble or (
+                "it comes from another site, which would learn who reads this.",
+                "Save it in images/.",
+            )
+            fix = f"{todo} ({SETTINGS}, authors: {key}: image:)"
+            yield _about(case, "author", key, line, file, code, f"the picture of {author.name}: {what}", fix)
+
+
+def _named(case: Case, what: str) -> Iterator[tuple[str, int, str]]:
+    """Keys an issue uses, in front matter (line 0) and in boxes, with their places."""
+    kind = blocks.MagnetCard if what == "magnet" else blocks.AuthorCard
+    front = (case.issue.magnet,) if what == "magnet" else case.issue.author
+    yield from ((key, 0, "") for key in front if key)
+    yield from ((block.key, block.line, file) for block, file in case.blocks if isinstance(block, kind))
+
+
+def _about(case: Case, name: str, key: str, line: int, file: str, code: str, message: str, fix: str) -> Problem:
+    if not line:
+        return case.about(name, code, message, fix, Level.ERROR)
+    number, col = case.find(key, line, file)
+    return case.at(number, code, message, fix, Level.ERROR, col=col, file=file)
 
 
 def theme(case: Case) -> Iterator[Problem]:

@@ -79,7 +79,7 @@ def again(case: Case) -> Iterator[Problem]:
     ours = _bare(case.issue.subject)
     here = case.issue.path.resolve()
     for path in reversed(library.issues(case.root)):
-        if path.name < here.name and ours and _bare(_subject(path, path.stat().st_mtime_ns)) == ours:
+        if path.name < here.name and path.is_file() and ours and _bare(_subject(path, path.stat().st_mtime_ns)) == ours:
             message = f"issues/{path.name} has the same subject, and readers will think they have read this"
             yield case.about("subject", "W303", message, "Say what is new in this one.")
             return

@@ -18,7 +18,7 @@ _LETTERS = 14
 
 _INSERT = re.compile(
     r"\[(?:insert|add|your|name|date|link|title|topic|xx+|todo|placeholder)\b[^\]\n]{0,40}\]"
-    r"|<{2,}[^<>\n]{1,40}>{2,}|_{5,}|\?\?\?+",
+    r"|(?<!<)<{2,}[^<>\n]{1,40}>{2,}|_{5,}|\?\?\?+",
     re.IGNORECASE,
 )
 

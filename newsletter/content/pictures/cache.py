@@ -1,7 +1,8 @@
 """Pictures that were made are kept under `var/images`, so that making them again costs a look at a folder.
 
 A picture's name there holds the hash of what it was made from and its size: `1-<64 hex>_1200x800.jpg`.
-Losing the folder loses time only. Where it cannot be written, a folder of this process takes its place.
+Losing the folder loses time, and the pictures of sent letters whose files were changed or deleted since. Where
+it cannot be written, a folder of this process takes its place.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from newsletter.content.pictures.derive import Derived
 
 FOLDER = "var/images"
-VERSION = 1  # of what `derive` does; with another number, what was kept is made anew
+VERSION = 1  # of what `derive` does; with another number, what was kept is made anew where its file is there
 _NAME = re.compile(r"\d+-[0-9a-f]{64}_(\d+)x(\d+)\.(jpg|png|gif)")
 
 
@@ -38,10 +39,11 @@ class Kept:
         return self.path.suffix.lstrip(".")
 
 
-def find(root: Path, start: str) -> Kept | None:
-    """A kept picture. In: the publication's root, the hash or its first digits."""
+def find(root: Path, start: str, *, version: int | None = VERSION) -> Kept | None:
+    """A kept picture. In: the publication's root, the hash or its first digits; no version for any."""
+    number = "*" if version is None else version
     for folder in (root / FOLDER, *([_own()] if _own.cache_info().currsize else [])):
-        for path in sorted(folder.glob(f"{VERSION}-{start}*_*")):
+        for path in sorted(folder.glob(f"{number}-{start}*_*")):
             told = _NAME.fullmatch(path.name)
             size = path.stat().st_size if told and path.is_file() else 0
             if told and size:

@@ -11,14 +11,15 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import jinja2
 from fastapi.responses import HTMLResponse, Response
 from markdown_it import MarkdownIt
 from markupsafe import Markup
+from selectolax.lexbor import LexborHTMLParser
 
-from newsletter.content import facts, merge, specimen, templates, theme
+from newsletter.content import facts, merge, share, specimen, templates, theme
 from newsletter.content.words import words
 from newsletter.core.email import UNSUBSCRIBE_URL, Escape, fill
 from newsletter.core.problem import Level, Problem
@@ -26,7 +27,7 @@ from newsletter.errors import NewsletterError, NotFound
 from newsletter.flows import panes
 from newsletter.web.preview import system
 from newsletter.web.preview.readers import INBOXES, PEOPLE, Person, cut, named, person, segments
-from newsletter.web.preview.room import Room, Showing
+from newsletter.web.preview.room import Rendering, Room, Showing
 from newsletter.web.preview.views import VIEWS, View, view
 
 MOST = 95_000
@@ -169,8 +170,27 @@ class Drawing:
             return self._template("nothing.html").render()
         if which.key == "text":
             return panes.plain(fill(found.email.text, self._values(asked)), lang=found.email.lang)
+        if which.key == "shared":
+            return self._shared(found)
         page = found.page if which.key.startswith("archive") else fill(found.email.html, self._values(asked))
         return self._at_home(which.draw(page))
+
+    def _shared(self, found: Rendering) -> str:
+        """The card that is made of a letter's public page where somebody shares it."""
+        issue, tree = found.issue, LexborHTMLParser(found.page)
+        said = {node.attributes.get("property"): node.attributes.get("content") or "" for node in tree.css("meta")}
+        drawn = share.of_page(found.page, theme.of(self.room.publication, self.room.root))
+        own = said.get("og:image", "/share.png").endswith("/share.png")
+        return self._at_home(
+            self._template("shared.html").render(
+                issue=issue,
+                picture=_inline(drawn) if own else said["og:image"],
+                alt=said.get("og:image:alt", ""),
+                title=said.get("og:title", issue.title),
+                description=said.get("og:description", ""),
+                host=urlsplit(self.room.base_url).hostname,
+            )
+        )
 
     def _values(self, asked: Asked) -> Mapping[str, str]:
         return {**asked.person.values, UNSUBSCRIBE_URL: f"{self.room.base_url}/unsubscribe/a-link-of-nobody"}
@@ -201,6 +221,10 @@ class Drawing:
             raise NotFound(f"{code} is not explained here.", "See docs/errors in the program's repository.")
         body = MarkdownIt("commonmark", {"html": False}).render(path.read_text("utf-8"))
         return self.page("explained.html", title=code, body=Markup(body))  # noqa: S704 -- our own file, HTML off
+
+
+def _inline(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def framed(html: str) -> HTMLResponse:

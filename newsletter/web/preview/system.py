@@ -23,11 +23,12 @@ from newsletter.core.pace import Pace
 from newsletter.core.publication import Magnet, Publication
 from newsletter.errors import AddressRefused, ConfigurationError, LinkExpired, LinkRefused, NewsletterError, NotFound
 from newsletter.flows.desk import Desk
-from newsletter.flows.signup import Asked, Confirmed
+from newsletter.flows.preferences import Choices
+from newsletter.flows.signup import Asked, Confirmed, Request
 from newsletter.ports import Provider, Store
 from newsletter.settings import Settings
 from newsletter.web import errors
-from newsletter.web.pages import Pages, Trouble
+from newsletter.web.pages import Pages
 
 MAILS, PAGES = "Mails", "Pages"
 WHEN = datetime(2026, 12, 1, 17, 30, tzinfo=UTC)
@@ -158,6 +159,9 @@ def _notices(desk: Desk, lang: str) -> Iterator[tuple[str, str, Callable[[], Ema
         partial(again, topics=topics, confirm_url=confirm_url),
     )
     yield "mail-already", "Already with us: nothing new", again
+    own = f"{base}/preferences/{_TOKEN}"
+    for what, label in (("export", "A copy of all we hold"), ("erase", "To be erased")):
+        yield f"mail-{what}", label, partial(system.personal, publication, what, url=own, **about)
 
 
 def _topics(publication: Publication) -> list[str]:
@@ -175,6 +179,9 @@ def _pages(pages: Pages, desk: Desk) -> Drawn:
     yield from _after_the_mail(pages, desk.publication)
     yield "leave", "Leaving: one button", pages.leave
     yield "left", "Left", pages.left
+    yield "undone", "Left: undone", pages.undone
+    yield "told", "Left: a reason was given", pages.told
+    yield from _own(pages, desk.publication)
     yield "letters-none", "All letters: none yet", partial(pages.letters, ())
     yield "letters", "All letters", partial(pages.letters, _campaigns())
     yield "privacy", "Privacy", pages.privacy
@@ -182,7 +189,7 @@ def _pages(pages: Pages, desk: Desk) -> Drawn:
 
 
 def _front_door(pages: Pages, publication: Publication) -> Drawn:
-    problem = _refused("anna@example")
+    problem = _refused("anna@example") if pages.english else pages.say("signup.refused")
     for key in tuple(publication.forms) or (publication.default_form,):
         signup = partial(pages.signup, key)
         yield f"signup-{key}", f"Signup: {key}", signup
@@ -192,6 +199,8 @@ def _front_door(pages: Pages, publication: Publication) -> Drawn:
             partial(signup, email="anna@example", letter=True, problem=problem),
         )
         yield f"sent-{key}", f"Signup: {key}, answered", partial(pages.sent, key)
+    slip = Request("anna@gmial.com", publication.default_form, letter=True)
+    yield "meant", "Signup: a slip of the fingers", partial(pages.meant, slip, "anna@gmail.com")
     yield "offerings", "Free resources", pages.offerings
     for key in publication.magnets:
         yield f"free-{key}", f"Free resource: {key}", partial(pages.free, key)
@@ -227,6 +236,19 @@ def _after_the_mail(pages: Pages, publication: Publication) -> Drawn:
     yield "refused", "Confirm: that was not me", pages.refused
 
 
+def _own(pages: Pages, publication: Publication) -> Drawn:
+    """What is a reader's own, by a letter's link and by those that are mailed."""
+    chosen = Choices(publication.form(publication.default_form).topics, pages.lang, reads=True)
+    yield "preferences", "Preferences", partial(pages.preferences, _TOKEN, chosen)
+    yield "preferences-saved", "Preferences: saved", partial(pages.preferences, _TOKEN, chosen, saved=True)
+    left = Choices((), pages.lang, reads=False)
+    yield "preferences-left", "Preferences: of who has left", partial(pages.preferences, _TOKEN, left)
+    yield "asked", "Preferences: a link is on its way", pages.asked
+    yield "export", "A copy of all we hold: one button", pages.export
+    yield "erase", "To be erased: one button", pages.erase
+    yield "erased", "Erased", pages.erased
+
+
 def _has_files(magnet: Magnet) -> bool:
     return bool(magnet.files) and not magnet.url
 
@@ -250,17 +272,7 @@ def _troubles(pages: Pages) -> Drawn:
 
 
 def _trouble(pages: Pages, answer: errors.Answer, error: NewsletterError | None = None) -> str:
-    told = (error.what, error.todo) if error else ()
-    return pages.trouble(
-        Trouble(
-            title=pages.say(answer.title),
-            lines=tuple(pages.say(key) for key in answer.lines) or tuple(line for line in told if line),
-            form=answer.form,
-            back=answer.back,
-            back_words=answer.back_words,
-            broken=answer.broken,
-        )
-    )
+    return pages.trouble(errors.trouble(pages, answer, error))
 
 
 def _campaigns() -> list[Campaign]:

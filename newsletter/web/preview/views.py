@@ -10,13 +10,14 @@ from newsletter.flows import panes
 
 @dataclass(frozen=True)
 class View:
-    """A way to look at a letter. `widths` in px; `note` says what it stands for."""
+    """A way to look at a letter. `widths` in px of the screen; `note` says what it stands for."""
 
     key: str
     label: str
     note: str
     draw: Callable[[str], str] = panes.light
     widths: tuple[tuple[str, int], ...] = (("Desktop", 600), ("Phone", 375))
+    zoom: int = 1  # how much larger a pixel of the letter is than one of the screen
 
 
 _ABOUT = "An approximation, made by rule."
@@ -40,8 +41,16 @@ VIEWS = (
     ),
     View("off", "Pictures off", "As many programs begin.", panes.pictures_off),
     View("text", "Plain text", "The other half of every mail.", widths=(("72 columns", 720),)),
+    View(
+        "zoomed",
+        "Twice as large",
+        "Zoomed to 200 %, as some eyes need it: a window holds half as much, and nothing may be cut off.",
+        widths=(("Desktop at 200 %", 640),),
+        zoom=2,
+    ),
     View("archive", "Archive page", "The letter’s public page.", panes.light, (("Browser", 720), ("Phone", 375))),
     View("archive-dark", "Archive page, dark", "The same in the dark.", panes.dark, (("Browser", 720), ("Phone", 375))),
+    View("shared", "Shared link", "As networks and messengers show a link to it.", widths=(("Card", 600),)),
     View("source", "What you wrote", "The file, line by line.", widths=(("", 720),)),
 )
 
