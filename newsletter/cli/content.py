@@ -127,11 +127,20 @@ def render(
     email.html, email.txt, message.eml (as one sample reader gets it) and archive.html.
     """
     here: Here = context.obj
+    from datetime import UTC, datetime
+
     from newsletter.flows.sample import sample
 
     chromium = _chromium() if shots else ""
     settings = here.settings()
-    files = sample(issue, settings.publication(), root=here.root, base_url=settings.base_url.rstrip("/"), segment=as_)
+    files = sample(
+        issue,
+        settings.publication(),
+        root=here.root,
+        base_url=settings.base_url.rstrip("/"),
+        segment=as_,
+        now=datetime.now(UTC),
+    )
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (out / name).parent.mkdir(exist_ok=True)

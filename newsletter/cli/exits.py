@@ -6,6 +6,8 @@ approved · 78 configuration.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from newsletter.errors import (
     ConfigurationError,
     ContentError,
@@ -32,3 +34,13 @@ TABLE: tuple[tuple[type[NewsletterError], int], ...] = (
 def code(problem: NewsletterError) -> int:
     """The exit code of an error: the first line of the table it belongs to."""
     return next(number for kind, number in TABLE if isinstance(problem, kind))
+
+
+_WORST_FIRST = (LEFT, CONFIG, REFUSED, USAGE, PROBLEMS, DONE, NOTHING)
+
+
+def worst(codes: Iterable[int]) -> int:
+    """One code for several pieces of work: what is left comes first, as running again is always right then, and
+    shows the others when it is done; after it whatever a person must do; "nothing to do" only when all say so.
+    """
+    return min(codes, key=_WORST_FIRST.index)

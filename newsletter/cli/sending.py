@@ -1,4 +1,4 @@
-"""`plan`, `send`, `status`, `resolve`, `pause`, `resume`: the press, seen from a terminal or from CI."""
+"""`plan` and `send`: the press, seen from a terminal or from CI."""
 
 from __future__ import annotations
 
@@ -6,38 +6,35 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable
-from enum import StrEnum
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli import exits, terminal
+from newsletter.cli import documents, exits, terminal
 from newsletter.cli.here import Here
-from newsletter.errors import NotApproved
+from newsletter.cli.progress import Progress, is_terminal, span
+from newsletter.errors import ContentError, NewsletterError, NotApproved, NothingToDo
 
 if TYPE_CHECKING:
-    from newsletter.core.campaign import Campaign, Counts, Plan
+    from newsletter.app import App
+    from newsletter.core.campaign import Counts, Plan
+    from newsletter.flows.due import Due
     from newsletter.flows.send import Report
 
 Issue = Annotated[str, typer.Argument(metavar="ISSUE", help="A path or a slug.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-Again = Annotated[str, typer.Option("--again", metavar="WHY", help="Send words that were sent before, and why.")]
+Again = Annotated[
+    str, typer.Option("--again", metavar="WHY", help="Send words that were sent before, or were cancelled, and why.")
+]
 ProviderName = Annotated[str, typer.Option("--provider", metavar="NAME", help="Instead of the provider set.")]
-
-
-class Word(StrEnum):
-    """What an operator says of rows nobody else knows of."""
-
-    SUBMITTED = "submitted"
-    UNSENT = "unsent"
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (plan, send, status, resolve, pause, resume):
+    for command in (plan, send):
         app.command()(command)
 
 
@@ -69,18 +66,25 @@ def plan(
 
 
 def _show(made: Plan) -> None:
+    rate = f"at {made.rate:,.0f} mails per second" if made.rate and made.rate >= 1 else "at the rate set"
+    free = f", {_megabytes(made.disk_free)} free" if made.disk_free is not None else ""
     rows = [
         ("issue", made.issue),
         ("subject", made.subject),
         ("to", f"{terminal.counted(made.audience, 'reader')} of {', '.join(made.segments)}"),
+        *(("", f"{count:,} in {name}") for name, count in made.by_segment.items() if len(made.by_segment) > 1),
         ("left out", ", ".join(f"{count} {why}" for why, count in made.excluded.items()) or "nobody"),
         ("due", f"{made.send_at} ({made.timezone})" if made.send_at else "whenever you send it"),
-        ("through", f"{made.provider}, {terminal.counted(made.calls, 'call')} of at most {made.batch_size}"),
         (
-            "takes",
-            "as long as the calls take" if made.seconds is None else f"about {made.seconds:,.0f} s at the rate set",
+            "through",
+            f"{made.provider}, {terminal.counted(made.calls, 'call')} of at most {made.batch_size} ({made.mode})",
         ),
-        ("size", f"{made.html_bytes:,} bytes of HTML"),
+        ("takes", "as long as the calls take" if made.seconds is None else f"about {span(made.seconds)} {rate}"),
+        *_steps(made),
+        ("size", f"{made.html_bytes:,} bytes of HTML, {made.text_bytes:,} of text; a mail {made.message_bytes:,}"),
+        ("links", f"{terminal.counted(len(made.links), 'link')}"),
+        ("disk", f"about {_megabytes(made.disk_bytes)} of this machine's{free}"),
+        ("checks", f"passed, {terminal.counted(len(made.warnings), 'note')}" if made.warnings else "passed"),
         ("hash", made.hash),
     ]
     for name, value in rows:
@@ -89,11 +93,30 @@ def _show(made: Plan) -> None:
         terminal.say(f"{'note':>9}  {warning}")
 
 
+def _steps(made: Plan) -> Iterator[tuple[str, str]]:
+    """What happens before, between and beside: the hold, the first slice, seeds."""
+    if made.hold_seconds:
+        yield "hold", f"{span(made.hold_seconds)} between the approval and the first mail (none with --yes)"
+    if made.first:
+        soak = f"the rest {span(made.soak_seconds)} later, if all is well" if made.soak_seconds else _DEAF
+        yield "first", f"{terminal.counted(made.first, 'reader')}, {soak}"
+    if made.seeds:
+        yield "seeds", f"{terminal.counted(made.seeds, 'address')} first and last, beside the counts"
+
+
+_DEAF = "the rest at once, as this provider tells nothing afterwards"
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.0f} MB" if count >= 1e6 else "1 MB"  # noqa: PLR2004 - under a megabyte nobody counts
+
+
 def send(
     context: typer.Context,
-    issue: Issue,
+    issue: Annotated[str, typer.Argument(metavar="[ISSUE]", help="A path or a slug.")] = "",
     approval: Annotated[Path | None, typer.Option("--plan", metavar="PLAN.json", help="The plan agreed to.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Send now, whatever date and send_at say.")] = False,
+    due: Annotated[bool, typer.Option("--due", help="Everything whose time has come.")] = False,
     provider: ProviderName = "",
     max_seconds: Annotated[
         float | None, typer.Option("--max-seconds", metavar="N", min=1, help="Stop then (75).")
@@ -103,11 +126,17 @@ def send(
 ) -> int:
     """Send an issue, every reader once.
 
-    Run again, it continues what was begun; finished, it sends nothing (exit 3).
+    Run again, it continues what was begun; finished, it sends nothing (exit 3). With --due, every issue
+    whose time has come.
     """
     here: Here = context.obj
-    from newsletter.flows.send import send as send_
-
+    if due:
+        if issue or yes or again or approval is not None:
+            raise typer.BadParameter("--due stands alone: it takes what is due, in its own time.", param_hint="--due")
+        with here.open(provider) as app:
+            return _send_due(app, seconds=max_seconds, as_json=as_json)
+    if not issue:
+        raise typer.BadParameter("name one, or say --due.", param_hint="ISSUE")
     if approval is None and not yes:
         raise NotApproved(
             "Nobody has said yes.",
@@ -115,37 +144,133 @@ def send(
         )
     agreed = _read(approval) if approval is not None else None
     with here.open(provider) as app:
-        report = send_(
-            issue,
-            app.desk,
-            approval=agreed,
-            again=again,
-            stop=_stop_on_signals(),
-            seconds=max_seconds,
-            progress=_progress(),
-        )
-        counts, campaign = report.counts, report.campaign
-        if as_json:
-            terminal.document({**_status(campaign, counts), "sent": report.sent, **_settling(report)})
-        else:
-            terminal.say(f"{campaign.key}: {terminal.counted(report.sent, 'mail')} sent in this run.")
-            _ledger(counts)
+        hold = agreed is not None and not yes
+        how = {"approval": agreed, "hold": hold, "again": again}
+        report = _send(issue, app, _stop_on_signals(), seconds=max_seconds, **how)
+        document = _document(report, app) if as_json else {}
+    if as_json:
+        terminal.document(document)
+    else:
+        _say(report)
     return _ended(report)
 
 
-def _settling(report: Report) -> dict[str, object]:
-    from newsletter.core.schedule import iso
+def _send(issue: str, app: App, stop: Event, *, seconds: float | None, **how: Any) -> Report:
+    """Send one. What the ledger says when it fails travels with the error."""
+    from newsletter.flows.send import send as send_
 
-    return {"settling": report.settling.rows, "settling_until": iso(report.settling.until), "why": report.why or None}
+    progress = Progress(sys.stderr, is_terminal(sys.stderr))
+    try:
+        return send_(issue, app.desk, stop=stop, seconds=seconds, progress=progress, **how)
+    except NewsletterError as problem:
+        problem.known = _known(issue, app)
+        raise
+    finally:
+        progress.end()
+
+
+def _known(issue: str, app: App) -> dict[str, object]:
+    from newsletter.flows.ledger import status
+
+    try:
+        campaign, counts, _ = status(issue, app.desk)
+    except NewsletterError:  # it is not begun, or the database is away
+        return {}
+    return documents.status(campaign, counts)
+
+
+def _document(report: Report, app: App) -> dict[str, object]:
+    from newsletter.core.schedule import iso
+    from newsletter.flows.ledger import last_claim
+
+    return {
+        **documents.status(report.campaign, report.counts),
+        "sent": report.sent,
+        **documents.settling(report.settling),
+        "why": report.why or None,
+        "notes": list(report.notes),
+        "last_claim_at": iso(last_claim(report.campaign, app.desk)),
+        "error": None,
+    }
+
+
+def _say(report: Report) -> None:
+    for note in report.notes:
+        terminal.say(f"note: {note}")
+    terminal.say(f"{report.campaign.key}: {terminal.counted(report.sent, 'mail')} sent in this run.")
+    ledger(report.counts)
+
+
+# --- everything that is due ---------------------------------------------------------------------------
+
+
+def _send_due(app: App, *, seconds: float | None, as_json: bool) -> int:
+    """Send what is due, one after another; what goes wrong with one does not hold the others."""
+    found = _due(app)
+    stop, deadline = _stop_on_signals(), time.monotonic() + seconds if seconds is not None else None
+    codes, documents_ = [], []
+    for one in found:
+        left = deadline - time.monotonic() if deadline is not None else None
+        if stop.is_set() or (left is not None and left <= 0):
+            _note(f"{one.key}: not begun, as the time was over")
+            codes.append(exits.LEFT)
+            continue
+        code, document = _send_one(one, app, stop, seconds=left, as_json=as_json)
+        codes.append(code)
+        documents_.append({**document, "exit": code})
+    code = exits.worst(codes)
+    if as_json:
+        terminal.document({"issues": documents_, "exit": code, "error": None})
+    return code
+
+
+def _due(app: App) -> list[Due]:
+    """What is due. Raises: NothingToDo when nothing is; NotApproved, as `due` does."""
+    from newsletter.flows.due import due
+
+    try:
+        if found := due(app.desk):
+            return found
+        raise NothingToDo("Nothing is due.")
+    except NewsletterError as problem:
+        problem.known = {"issues": [], "exit": exits.code(problem)}
+        raise
+
+
+def _send_one(
+    one: Due, app: App, stop: Event, *, seconds: float | None, as_json: bool
+) -> tuple[int, dict[str, object]]:
+    try:
+        if one.refused is not None:
+            raise one.refused
+        report = _send(one.name, app, stop, seconds=seconds, hold=True)
+    except NewsletterError as problem:
+        if isinstance(problem, ContentError):
+            terminal.problems(problem.problems, file=sys.stderr)
+        terminal.complain(problem)
+        code = exits.code(problem)
+        return code, documents.failed("send", {"issue": one.key, **problem.known}, problem.what, problem.todo, code)
+    if not as_json:
+        _say(report)
+    return _ended(report), _document(report, app)
+
+
+# --- how a run ends -----------------------------------------------------------------------------------
 
 
 def _ended(report: Report) -> int:
     """The exit code of a run, and what is to be done next."""
+    from newsletter.core.campaign import CampaignState
+
     uncertain, still = report.counts.uncertain, report.settling
+    if report.campaign.state is CampaignState.CANCELLED:
+        _note(f"it was cancelled; see: newsletter status {report.campaign.key}")
     if report.finished:
         return exits.DONE
     if report.counts.pending:
-        _note(f"stopped with work left: {report.why or 'the provider took a part'}; run the same command again")
+        paused = report.campaign.state is CampaignState.PAUSED
+        then = f"to go on: newsletter resume {report.campaign.key}" if paused else "run the same command again"
+        _note(f"stopped with work left: {report.why or 'the provider took a part'}; {then}")
         return exits.LEFT
     if still.until is not None:
         _note(
@@ -160,7 +285,7 @@ def _ended(report: Report) -> int:
 def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise NotApproved(f"{path} is not a plan.", "Make one: newsletter plan ISSUE -o plan.json")
@@ -175,60 +300,15 @@ def _stop_on_signals() -> Event:
     return stop
 
 
-def _progress() -> Callable[[int, int], None]:
-    """A line that is overwritten on a terminal; elsewhere a plain line every ten seconds."""
-    tty = sys.stderr.isatty()
-    begun = last = time.monotonic()
-
-    def show(done: int, audience: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last < (0.1 if tty else 10) and done < audience:
-            return
-        last = now
-        rate = done / max(now - begun, 0.001)
-        left = (audience - done) / rate if rate else 0
-        line = f"{done:,} of {audience:,} ({done / max(audience, 1):.0%}), {rate:,.0f}/s, {left:,.0f} s left"
-        sys.stderr.write(f"\r{line}\x1b[K" if tty else line + "\n")
-        if tty and done >= audience:
-            sys.stderr.write("\n")
-        sys.stderr.flush()
-
-    return show
-
-
 def _note(line: str) -> None:
     sys.stderr.write(line + "\n")
 
 
-def _status(campaign: Campaign, counts: Counts) -> dict[str, object]:
-    from newsletter.core.schedule import iso
-
-    return {
-        "issue": campaign.key,
-        "campaign": campaign.pid,
-        "state": campaign.state.value,
-        "subject": campaign.subject,
-        "provider": campaign.provider,
-        "audience": counts.audience,
-        "submitted": counts.submitted,
-        "suppressed": counts.suppressed,
-        "failed": counts.failed,
-        "uncertain": counts.uncertain,
-        "pending": counts.pending,
-        "batches": campaign.batches,
-        "excluded": dict(campaign.excluded),
-        "content_sha256": campaign.content_sha256,
-        "frozen_at": iso(campaign.frozen_at),
-        "started_at": iso(campaign.started_at),
-        "finished_at": iso(campaign.finished_at),
-    }
-
-
-def _ledger(counts: Counts) -> None:
+def ledger(counts: Counts) -> None:
+    """The counts in words, and whether they add up."""
     words = {
         "submitted": "taken by the provider",
-        "suppressed": "left, bounced or complained before their turn",
+        "suppressed": "left, bounced or complained before their turn, or it was cancelled",
         "failed": "refused for good",
         "uncertain": "nobody knows; never guessed",
         "pending": "still to go",
@@ -236,118 +316,3 @@ def _ledger(counts: Counts) -> None:
     for name, meaning in words.items():
         terminal.say(f"{getattr(counts, name):>10,}  {name:<11}{meaning}")
     terminal.say(f"{counts.audience:>10,}  audience   {'adds up' if counts.adds_up else 'DOES NOT ADD UP'}")
-
-
-def status(
-    context: typer.Context,
-    issue: Annotated[str | None, typer.Argument(metavar="[ISSUE]", help="One issue; all when none.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Show the ledger in words.
-
-    How many got it, how many did not, and why.
-    """
-    here: Here = context.obj
-    from newsletter.flows.ledger import status as status_
-
-    with here.open() as app:
-        if issue is None:
-            with app.desk.store.read() as tx:
-                all_ = [(one, tx.campaigns.counts(one.id, app.desk.now())) for one in tx.campaigns.all()]
-            _list(all_, as_json=as_json)
-            return
-        campaign, counts, reasons = status_(issue, app.desk)
-    if as_json:
-        terminal.document({**_status(campaign, counts), "reasons": dict(reasons)})
-        return
-    terminal.say(f"{campaign.key} is {campaign.state}, through {campaign.provider}: {campaign.subject}")
-    _ledger(counts)
-    for why, count in reasons.items():
-        terminal.say(f"{count:>10,}  did not receive: {why or 'no reason given'}")
-    for why, count in campaign.excluded.items():
-        terminal.say(f"{count:>10,}  not in the audience when it was frozen: {why}")
-
-
-def _list(all_: list[tuple[Campaign, Counts]], *, as_json: bool) -> None:
-    if as_json:
-        terminal.document([_status(campaign, counts) for campaign, counts in all_])
-        return
-    head = ("issue", "state", "audience", "submitted", "suppressed", "failed", "uncertain", "pending")
-    terminal.table(
-        (
-            (one.key, one.state, n.audience, n.submitted, n.suppressed, n.failed, n.uncertain, n.pending)
-            for one, n in all_
-        ),
-        head,
-    )
-
-
-def resolve(
-    context: typer.Context,
-    issue: Issue,
-    as_: Annotated[Word | None, typer.Option("--as", help="Your word for what the provider cannot tell.")] = None,
-    provider: ProviderName = "",
-    as_json: Json = False,
-) -> int:
-    """Settle what is uncertain.
-
-    The provider is asked first; for what it cannot tell, your word counts.
-    """
-    here: Here = context.obj
-    from newsletter.core.delivery import Status
-    from newsletter.flows.ledger import resolve as resolve_
-    from newsletter.flows.ledger import status as status_
-
-    word = {None: None, Word.SUBMITTED: Status.SUBMITTED, Word.UNSENT: Status.RETRY}[as_]
-    with here.open(provider) as app:
-        settled, counts = resolve_(issue, app.desk, as_=word)
-        campaign, _, _ = status_(issue, app.desk)
-    if as_json:
-        terminal.document({**_status(campaign, counts), "settled": settled})
-    else:
-        terminal.say(f"{terminal.counted(settled, 'row')} settled.")
-        _ledger(counts)
-        if counts.uncertain:
-            terminal.say("To settle the rest by your own word: --as submitted, or --as unsent (they will be sent).")
-    return exits.PROBLEMS if counts.uncertain else exits.DONE
-
-
-OneOrNone = Annotated[str | None, typer.Argument(metavar="[ISSUE]", help="A path or a slug.")]
-
-
-def pause(
-    context: typer.Context,
-    issue: OneOrNone = None,
-    everything: Annotated[bool, typer.Option("--all", help="All sending, whatever the issue.")] = False,
-) -> None:
-    """Stop a campaign after the batches in flight.
-
-    With `--all`, every campaign, until `resume --all`.
-    """
-    _turn(context.obj, issue, "paused", everything=everything)
-
-
-def resume(
-    context: typer.Context,
-    issue: OneOrNone = None,
-    everything: Annotated[bool, typer.Option("--all", help="Take `pause --all` back.")] = False,
-) -> None:
-    """Let a paused campaign go on.
-
-    `send` then continues it. With `--all`, what `pause --all` stopped; a campaign's own pause stays.
-    """
-    _turn(context.obj, issue, "sending", everything=everything)
-
-
-def _turn(here: Here, issue: str | None, state: str, *, everything: bool) -> None:
-    from newsletter.core.campaign import CampaignState
-    from newsletter.flows.ledger import turn, turn_all
-
-    if everything == (issue is not None):
-        raise typer.BadParameter("Name one issue, or say --all.")
-    with here.open() as app:
-        if issue is not None:
-            terminal.say(f"{turn(issue, app.desk, CampaignState(state)).key} is {state}.")
-            return
-        turn_all(app.desk, paused=state == "paused")
-        terminal.say("All sending is paused." if state == "paused" else "Sending may go on.")

@@ -1,4 +1,4 @@
-"""What a campaign's ledger says, and what an operator may do about it: status, resolve, pause, resume.
+"""What a campaign's ledger says, and what an operator may do about it: status, resolve, pause, resume, cancel.
 
 In: an issue's name. Out: the campaign and its counts. Touches the campaign's rows; the provider is only asked
 what became of what it was given before, nothing is sent.
@@ -15,7 +15,9 @@ from pathlib import Path
 from newsletter.content import library
 from newsletter.core.campaign import Campaign, CampaignState, Counts
 from newsletter.core.delivery import Batch, Status, all_of
+from newsletter.core.queue import MailState
 from newsletter.errors import ContentError, NotFound, NothingToDo, ProviderError, WorkLeft
+from newsletter.flows import brake
 from newsletter.flows.deliver import settle
 from newsletter.flows.desk import Desk
 
@@ -52,7 +54,34 @@ def status(name: str, desk: Desk) -> tuple[Campaign, Counts, Mapping[str, int]]:
     if campaign is None:
         raise NotFound(f"{name} has not been sent, nor begun.", f"To see what would happen: newsletter plan {name}")
     with desk.store.read() as tx:
-        return campaign, tx.campaigns.counts(campaign.id, desk.now()), tx.campaigns.reasons(campaign.id)
+        reasons = dict(tx.campaigns.reasons(campaign.id))
+        if campaign.state is CampaignState.CANCELLED and (left_out := tx.control.cancelled(campaign.id)):
+            reasons["cancelled"] = left_out
+        return campaign, tx.campaigns.counts(campaign.id, desk.now()), reasons
+
+
+def last_claim(campaign: Campaign, desk: Desk) -> datetime | None:
+    """When the last batch was taken that may have left; None before the first.
+
+    Whoever left before their batch was taken got nothing (promise 4), so the last mail to a leaver can only have gone
+    to somebody who left after this moment, or while a batch taken before was on its way.
+    """
+    with desk.store.read() as tx:
+        return tx.control.last_claim(campaign.id)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What `pause --all` holds, and how many mails of the front door wait."""
+
+    paused: bool
+    waiting: int
+
+
+def held(desk: Desk) -> Held:
+    """Whether all sending is paused, and what waits in the mail queue."""
+    with desk.store.read() as tx:
+        return Held(tx.campaigns.paused_all(), tx.queue.numbers().get(MailState.WAITING, 0))
 
 
 def ask_again(campaign: Campaign, desk: Desk) -> int:
@@ -65,7 +94,7 @@ def ask_again(campaign: Campaign, desk: Desk) -> int:
         open_ = tx.campaigns.uncertain(campaign.id)
         asked_at = {claim.n: tx.campaigns.claimed_at(claim) for claim in open_}
     for claim in open_:
-        since = asked_at[claim.n] or desk.now()
+        since = min(asked_at[claim.n] or desk.now(), desk.now())  # a clock that was set back
         if desk.now() < since + _settle_time(desk):
             continue
         outcomes = settle(desk.provider, Batch(claim.recipients, at=since, tag=campaign.key), key=claim.key)
@@ -91,8 +120,9 @@ def settling(campaign: Campaign, desk: Desk) -> Settling:
         return Settling()
     with desk.store.read() as tx:
         since = [(claim, tx.campaigns.claimed_at(claim)) for claim in tx.campaigns.uncertain(campaign.id)]
-    ends = [(len(claim.recipients), at + _settle_time(desk)) for claim, at in since if at is not None]
-    still = [(rows, end) for rows, end in ends if desk.now() < end]
+    now, wait = desk.now(), _settle_time(desk)
+    ends = [(len(claim.recipients), min(at, now) + wait) for claim, at in since if at is not None]
+    still = [(rows, end) for rows, end in ends if now < end]
     return Settling(sum(rows for rows, _ in still), max((end for _, end in still), default=None))
 
 
@@ -147,10 +177,14 @@ def _by_word(campaign: Campaign, desk: Desk, as_: Status) -> int:
 def turn(name: str, desk: Desk, to: CampaignState) -> Campaign:
     """Pause or resume a campaign; it is read in every claim, so it acts within one batch.
 
+    One that stopped by itself and is resumed stops again only for what comes on top of what is known now.
+
     Out: the campaign as it stands then. Raises: NotFound; NothingToDo when the campaign has ended.
     """
     campaign, _, _ = status(name, desk)
     with desk.store.begin() as tx:
+        if to is CampaignState.SENDING:
+            brake.accept(tx, campaign, desk)
         turned = tx.campaigns.set_state(campaign.id, to)
         now_stands = tx.campaigns.by_key(campaign.key) or campaign
     if not turned:
@@ -158,7 +192,23 @@ def turn(name: str, desk: Desk, to: CampaignState) -> Campaign:
     return now_stands
 
 
+def cancel(name: str, desk: Desk) -> tuple[Campaign, Counts]:
+    """End a campaign: what is in flight ends as it ends, whatever nobody has in hand goes to nobody.
+
+    It is read in every claim, so it acts within one batch. Rows that were left out are `suppressed`, with the reason
+    `cancelled`. Out: the campaign and its counts then. Raises: NotFound; NothingToDo when the campaign has ended.
+    """
+    campaign = turn(name, desk, CampaignState.CANCELLED)
+    with desk.store.begin() as tx:
+        tx.campaigns.finish(campaign.id, desk.now())
+        counts = tx.campaigns.counts(campaign.id, desk.now())
+        return tx.campaigns.by_key(campaign.key) or campaign, counts
+
+
 def turn_all(desk: Desk, *, paused: bool) -> None:
-    """Pause all sending, or let it go on; read in every claim too. A campaign's own pause is another thing."""
+    """Pause all sending, or let it go on: letters and the front door's mail; it is read in every claim.
+
+    A campaign's own pause is another thing.
+    """
     with desk.store.begin() as tx:
         tx.campaigns.pause_all(desk.now() if paused else None)

@@ -5,27 +5,43 @@ In: an issue's name. Out: a plan and the proof it binds. Touches files, reads th
 
 from __future__ import annotations
 
+import html
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from urllib.parse import urlsplit
 
 from newsletter.content import variants
 from newsletter.content.issue import Issue
-from newsletter.core.campaign import CampaignState, Plan, growth_allowed, topics_of
-from newsletter.core.delivery import on_this_machine
+from newsletter.core import mime
+from newsletter.core.campaign import Campaign, CampaignState, Counts, Plan, growth_allowed, topics_of
+from newsletter.core.delivery import Recipient
+from newsletter.core.email import UNSUBSCRIBE_URL, Email, Pieces, Site, fill, parts, thaw
 from newsletter.core.pace import Pace
 from newsletter.core.publication import Publication
 from newsletter.core.schedule import due, iso
-from newsletter.errors import ConfigurationError, NotApproved, NothingToDo
+from newsletter.errors import NewsletterError, NotApproved, NothingToDo
+from newsletter.flows import brake
+from newsletter.flows.able import able, asked, disk, room
 from newsletter.flows.desk import Desk
 from newsletter.flows.publish import Proof, proof
+from newsletter.ports import Transaction
+
+LEAST_TRAVEL = 1.1
+"""A message in a provider's call is a little larger than as MIME: quotes and line ends are escaped."""
+
+RESERVED, RESERVED_MOST = 0.1, 1.0
+"""Of an account's rate, what is kept for confirmations: a share, and how many a second are always enough."""
+
+NAMED = 5
+"""Readers named by their ids when a mail cannot be written for them."""
 
 
 def plan(name: str, desk: Desk, *, again: str = "") -> tuple[Plan, Proof]:
     """Make the plan of an issue.
 
-    `again` is the reason why words that were sent before may go once more under this key.
+    `again` is the reason why words that were sent before, or an issue that was cancelled before anything of it
+    left, may go all the same.
     Raises: ContentError, NothingToDo, NotApproved, ConfigurationError - each says what to do.
     """
     able(desk)
@@ -33,74 +49,144 @@ def plan(name: str, desk: Desk, *, again: str = "") -> tuple[Plan, Proof]:
     issue, publication = ready.issue, desk.publication
     if issue.draft:
         raise NothingToDo(f"{issue.name} is still a draft.", "Set `draft: false` in it when it is ready.")
+    _for_sending(issue, publication)
+    _unsent(ready, desk, again=again)
     topics = topics_of(issue.audience, publication.segments)
+    emails = [thaw(one.body) for one in ready.variants]
     with desk.store.read() as tx:
-        begun = tx.campaigns.by_key(issue.key)
-        twin = tx.campaigns.with_source(ready.source_sha256)
         heads = dict(tx.campaigns.headcount(topics))
-    if begun is not None:
-        raise NothingToDo(
-            f"{issue.key} was sent on {begun.frozen_at:%Y-%m-%d}."
-            if begun.state is CampaignState.FINISHED
-            else f"{issue.key} has been begun and is not finished.",
-            f"See: newsletter status {issue.key}",
-        )
-    if twin is not None and not again:
-        raise NotApproved(
-            f'The same words were already sent as "{twin.key}".',
-            'To send them again on purpose: --again "why".',
-        )
-    if issue.date and publication.first_send and issue.date < publication.first_send:
-        raise NotApproved(
-            f"{issue.name} is dated before first_send ({publication.first_send}): it is for the archive only.",
-            "Give it a later date, or change first_send in newsletter.yml.",
-        )
-    audience = heads.pop("audience", 0)
+        audience = heads.pop("audience", 0)
+        sizes = {
+            segment: tx.campaigns.headcount(theirs).get("audience", 0) if theirs != topics else audience
+            for segment, theirs in definitions(issue, publication).items()
+        }
+        _written_for_all(tx, topics, emails)
     limits(audience, desk.pace)
-    size = batch_size(desk)
+    message = max(_message_bytes(email, desk.now()) for email in emails)
+    size, rate = batch_size(desk, message), rate_of(desk)
+    need = disk(desk.provider.capabilities, audience, message, sum(len(one.body.encode()) for one in ready.variants))
+    free = desk.free()
+    room(need, free)
+    first = desk.pace.canary.size(audience)
     made = Plan(
         issue=issue.key,
         subject=ready.issue.subject,
         segments=issue.audience,
         topics=definitions(issue, publication),
         audience=audience,
+        by_segment=sizes,
         excluded=heads,
         provider=desk.provider.name,
-        calls=math.ceil(audience / size),
+        mode=desk.provider.capabilities.mode,
+        calls=math.ceil(first / size) + math.ceil((audience - first) / size),
         batch_size=size,
-        seconds=round(audience / rate, 1) if (rate := rate_of(desk)) else None,
+        rate=rate,
+        seconds=round(audience / rate, 1) if rate else None,
         send_at=iso(due(issue.date, issue.send_at, publication.send_at, publication.timezone)),
         timezone=publication.timezone,
         content_sha256=ready.sha256,
         made_at=iso(desk.now()) or "",
-        html_bytes=sum(len(piece.encode()) for piece in ready.email.html if isinstance(piece, str)),
-        warnings=(*(str(problem) for problem in ready.problems), *desk.notes),
+        html_bytes=_bytes(ready.email.html),
+        text_bytes=_bytes(ready.email.text),
+        message_bytes=message,
+        links=_links(ready.email),
+        disk_bytes=need,
+        disk_free=free,
+        first=first,
+        soak_seconds=desk.pace.canary.soak.total_seconds() if first and brake.hears(desk) else 0.0,
+        hold_seconds=brake.hold_of(desk).total_seconds(),
+        seeds=len(desk.publication.seeds),
+        warnings=(*(str(problem) for problem in ready.problems), *desk.notes, *asked(desk, audience)),
     )
     return made, ready
+
+
+def _for_sending(issue: Issue, publication: Publication) -> None:
+    """Refuse what is for the archive only. Raises: NotApproved."""
+    if issue.date and publication.first_send and issue.date < publication.first_send:
+        raise NotApproved(
+            f"{issue.name} is dated before first_send ({publication.first_send}): it is for the archive only.",
+            "Give it a later date, or change first_send in newsletter.yml.",
+        )
+
+
+def _unsent(ready: Proof, desk: Desk, *, again: str) -> None:
+    """Refuse what was sent, under this key or the same words under another. Raises: NothingToDo, NotApproved."""
+    issue = ready.issue
+    with desk.store.read() as tx:
+        begun = tx.campaigns.by_key(issue.key)
+        if begun is not None:
+            _begun(begun, tx.campaigns.counts(begun.id, desk.now()), again=again)
+        twins = [
+            one
+            for one in tx.campaigns.with_source(ready.source_sha256)
+            if not withdrawn(one, tx.campaigns.counts(one.id, desk.now()))
+        ]
+    if twins and not again.strip():
+        raise NotApproved(
+            f'The same words were already sent as "{twins[0].key}".',
+            'To send them again on purpose: --again "why".',
+        )
+
+
+def _begun(campaign: Campaign, counts: Counts, *, again: str) -> None:
+    """Refuse what has a campaign, unless that was withdrawn and somebody says why it goes after all."""
+    key = campaign.key
+    if withdrawn(campaign, counts):
+        if again.strip():
+            return
+        raise NothingToDo(f"{key} was cancelled before anything of it left.", 'To send it after all: --again "why".')
+    said = {
+        CampaignState.FINISHED: f"{key} was sent on {campaign.frozen_at:%Y-%m-%d}.",
+        CampaignState.CANCELLED: f"{key} was cancelled when a part of it had left.",
+    }
+    raise NothingToDo(
+        said.get(campaign.state, f"{key} has been begun and is not finished."), f"See: newsletter status {key}"
+    )
+
+
+def withdrawn(campaign: Campaign, counts: Counts) -> bool:
+    """Whether a campaign was cancelled before anything of it left: then its issue may be sent anew."""
+    return campaign.state is CampaignState.CANCELLED and counts.nothing_left
+
+
+def _written_for_all(tx: Transaction, topics: tuple[str, ...], emails: Sequence[Email]) -> None:
+    """Refuse a mail that cannot be written for each of its readers. Raises: NewsletterError, with their ids.
+
+    Writing a mail is joining its pieces with a reader's values, and a merge tag has one or stands on its own word.
+    So a dry run for each reader can only fail where both are missing, and the database is asked just that.
+    """
+    sites = (site for email in emails for pieces in parts(email) for site in pieces if isinstance(site, Site))
+    bare = sorted({site.field for site in sites if not site.fallback.strip()} - {UNSUBSCRIBE_URL})
+    count, pids = tx.control.without_value(topics, bare, NAMED)
+    if count:
+        more = f" and {count - len(pids)} more" if count > len(pids) else ""
+        raise NewsletterError(
+            f"The mail cannot be written for {count} of its readers: a merge tag ({', '.join(bare) or 'the way out'}) "
+            f"has no value for {', '.join(pids)}{more}.",
+            'Give the tag a word for readers without one, as in {{ first_name, "friend" }}.',
+        )
+
+
+def _message_bytes(email: Email, now: datetime) -> int:
+    """How large a message is, written for a reader of whom nothing is known."""
+    reader = Recipient("a-reader", "a.reader@example.org", {}, "https://example.org/unsubscribe/" + "x" * 22)
+    return len(mime.compile(email).message(reader, at=now, message_id="<a-reader@example.org>"))
+
+
+def _bytes(pieces: Pieces) -> int:
+    return sum(len(piece.encode()) for piece in pieces if isinstance(piece, str))
+
+
+def _links(email: Email) -> tuple[str, ...]:
+    """Where the mail leads to, each once, in reading order; a reader's own way out aside."""
+    found = re.findall(r'href="(https?://[^"]+)"', fill(email.html, {}))
+    return tuple(dict.fromkeys(html.unescape(url) for url in found))
 
 
 def definitions(issue: Issue, publication: Publication) -> Mapping[str, tuple[str, ...]]:
     """What the segments mean that an issue is for, and those that its blocks name: their topics, by name."""
     return {name: topics_of((name,), publication.segments) for name in (*issue.audience, *variants.names(issue))}
-
-
-def able(desk: Desk, base_url: str = "") -> None:
-    """Refuse what cannot rightly be sent from this set-up. Raises: ConfigurationError.
-
-    In: `base_url`, the one a campaign was frozen with, when there is one. A provider that leads nowhere but
-    to this machine (`Capabilities.network` False) may carry links to it.
-    """
-    if not desk.publication.footer.address.strip():
-        raise ConfigurationError(
-            "There is no postal address, and the law asks for one in every letter.",
-            "Set footer: address: in newsletter.yml.",
-        )
-    host = urlsplit(base_url or desk.links.base_url).hostname or ""
-    if desk.provider.capabilities.network and on_this_machine(host):
-        raise ConfigurationError(
-            f"Letters sent by {desk.provider.name} would carry links to {host}, which no reader can open.",
-            "Set NEWSLETTER_BASE_URL to the public address of the web side (https://...).",
-        )
 
 
 def limits(audience: int, pace: Pace) -> None:
@@ -114,15 +200,27 @@ def limits(audience: int, pace: Pace) -> None:
         )
 
 
-def batch_size(desk: Desk) -> int:
-    """Recipients in one call: the provider's maximum, or fewer when the settings say so."""
-    most = desk.provider.capabilities.max_batch
-    return max(1, min(most, desk.pace.batch_size or most))
+def batch_size(desk: Desk, message: int = 0) -> int:
+    """Recipients in one call: the provider's maximum, or fewer when the settings or its bytes say so.
+
+    In: bytes of one whole message; where the provider merges, a call carries it once and no limit of bytes is met.
+    """
+    can = desk.provider.capabilities
+    most = min(can.max_batch, desk.pace.batch_size or can.max_batch)
+    if can.max_call_bytes and can.mode != "merge" and message:
+        most = min(most, int(can.max_call_bytes / (message * LEAST_TRAVEL)))
+    return max(1, most)
 
 
 def rate_of(desk: Desk) -> float | None:
-    """Messages per second: the settings', else the provider's documented limit."""
-    return desk.pace.rate or desk.provider.capabilities.rate
+    """Messages per second: the settings', else the provider's documented limit.
+
+    Where the front door's mail goes through the same account, a share of it is kept for that.
+    """
+    rate = desk.pace.rate or desk.provider.capabilities.rate
+    if rate is None or desk.transactional.name != desk.provider.name:
+        return rate
+    return rate - min(rate * RESERVED, RESERVED_MOST)
 
 
 def agreed(desk: Desk) -> None:
@@ -134,8 +232,8 @@ def agreed(desk: Desk) -> None:
         )
 
 
-def approved(approval: Mapping[str, object], now_made: Plan, desk: Desk) -> None:
-    """Compare an approved plan with the one made now.
+def approved(approval: Mapping[str, object], now_made: Plan, desk: Desk) -> tuple[str, ...]:
+    """Compare an approved plan with the one made now. Out: what differs and passes.
 
     Raises: NothingToDo when it is too early; NotApproved when content, provider, a segment or what it means
     changed, when the audience grew beyond `max_growth`, or when it is too late. Leavers never block.
@@ -161,18 +259,18 @@ def approved(approval: Mapping[str, object], now_made: Plan, desk: Desk) -> None
             f"The audience grew from {planned} to {now_made.audience} since the plan was made.",
             f"Make a new plan and have it approved: newsletter plan {now_made.issue}",
         )
-    on_time(now_made, desk)
+    on_time(now_made.issue, datetime.fromisoformat(now_made.send_at) if now_made.send_at else None, desk)
+    return (f"The audience grew from {planned} to {now_made.audience} since the plan was made.",) if grown > 0 else ()
 
 
-def on_time(made: Plan, desk: Desk) -> None:
+def on_time(issue: str, moment: datetime | None, desk: Desk) -> None:
     """Refuse when it is too early (NothingToDo: it stays due) or too late (NotApproved)."""
-    if made.send_at is None:
+    if moment is None:
         return
-    moment = datetime.fromisoformat(made.send_at)
     if desk.now() < moment:
-        raise NothingToDo(f"{made.issue} is due at {made.send_at}.", "It stays due; run again then.")
+        raise NothingToDo(f"{issue} is due at {iso(moment)}.", "It stays due; run again then.")
     if desk.now() > moment + desk.pace.max_lateness:
         raise NotApproved(
-            f"{made.issue} was due at {made.send_at}, longer ago than max_lateness allows.",
-            "Send it on purpose with --yes, or give it a new date.",
+            f"{issue} was due at {iso(moment)}, longer ago than max_lateness allows.",
+            f"Send it on purpose (newsletter send {issue} --yes), or give it a new date.",
         )

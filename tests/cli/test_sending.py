@@ -1,23 +1,42 @@
-"""`plan`, `send`, `status`, `resolve`, `pause`, `resume` as a person reads them."""
+"""`plan`, `send`, `send --due` as a person and CI read them."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from newsletter.app import open_app
-from newsletter.cli import exits, sending
-from newsletter.core.campaign import Claim, Counts
+from newsletter.cli import documents, exits, sending
+from newsletter.core.campaign import Campaign, CampaignState, Counts
 from newsletter.flows.ledger import Settling
 from newsletter.flows.send import Report
+
+
+def campaign(state: CampaignState = CampaignState.SENDING) -> Campaign:
+    now = datetime(2026, 12, 1, tzinfo=UTC)
+    return Campaign(1, "abc", "quiet", "A quiet week", ("all",), "0", state, "outbox", 2, {}, 1, now, now, None)
 
 
 def test_a_plan_in_words(cli: Any) -> None:
     cli.readers(2)
     assert cli("plan", "quiet", "-o", str(cli.folder / "plan.json")) == 0
-    for said in ("2 readers of all", "outbox, 1 call", "2026-12-01T08:00:00Z", "left out  nobody", "written to"):
+    for said in (
+        "2 readers of all",
+        "outbox, 1 call",
+        "2026-12-01T08:00:00Z",
+        "left out  nobody",
+        "bytes of HTML",
+        "links  2 links",
+        "MB free",
+        "checks  passed",
+        "written to",
+    ):
         assert said in cli.out
 
 
@@ -43,48 +62,17 @@ def test_a_send_in_words_adds_up(cli: Any) -> None:
     ]
 
 
-def test_pause_and_resume(cli: Any) -> None:
-    cli.readers(2)
-    blocked = cli.folder / "var/outbox"
-    blocked.write_text("a file where the outbox should be", "utf-8")
-    assert cli("send", "quiet", "--yes") == 78
-    assert cli("pause", "quiet") == 0
-    assert "quiet is paused" in cli.out
-    assert cli("send", "quiet", "--yes") == 75
-    assert "newsletter resume quiet" in cli.err
-    assert cli("resume", "quiet") == 0
-    blocked.unlink()
-    assert cli("resolve", "quiet") == 0
-    assert "0 rows settled" in cli.out
-    assert cli("send", "quiet", "--yes") == 0  # at once: a run that was stopped for all puts nobody off
-    assert cli("pause", "nothing") == 2
-
-
-def test_the_progress_line_says_how_far(capsys: Any) -> None:
-    show = sending._progress()
-    show(1, 10)
-    show(10, 10)
-    assert "10 of 10 (100%)" in capsys.readouterr().err
-
-
-def test_pause_all_and_resume_all(cli: Any) -> None:
-    cli.readers(2)
-    assert cli("pause", "--all") == 0
-    assert cli("send", "quiet", "--yes") == 75
-    assert "newsletter resume --all" in cli.err
-    assert cli("status", "quiet") == 2  # nothing was frozen
-    assert cli("resume", "--all") == 0
-    assert cli("send", "quiet", "--yes") == 0
-    assert cli("pause") == cli("pause", "quiet", "--all") == 2
-
-
 def test_a_plan_says_null_where_no_rate_is_known(cli: Any) -> None:
     cli.readers(2)
-    assert cli.json("plan", "quiet")["seconds"] is None
+    document = cli.json("plan", "quiet")
+    assert document["seconds"] is None
+    assert set(document) == set(documents.empty("plan"))
     assert cli("plan", "quiet") == 0
     assert "as long as the calls take" in cli.out
     assert cli("plan", "quiet", NEWSLETTER_SEND__RATE="4") == 0
-    assert "about 0 s at the rate set" in cli.out
+    assert "about 0 s at 4 mails per second" in cli.out
+    assert cli("plan", "quiet", NEWSLETTER_SEND__RATE="0.01") == 0
+    assert "about 3 min 20 s at the rate set" in cli.out
 
 
 @pytest.mark.parametrize(
@@ -103,30 +91,153 @@ def test_a_plan_says_null_where_no_rate_is_known(cli: Any) -> None:
 )
 def test_how_a_run_ends(cli: Any, counts: Counts, settling: Settling, code: int, said: str) -> None:
     finished = counts.submitted == counts.audience
-    report = Report(None, counts, 0, finished, "it was told to stop", settling)  # type: ignore[arg-type]
+    report = Report(campaign(), counts, 0, finished, "it was told to stop", settling)
     assert sending._ended(report) == code
     assert said in cli.capsys.readouterr().err
 
 
-def test_resolve_prints_the_campaign_as_it_stands_then(cli: Any) -> None:
+def test_a_cancelled_run_says_so(cli: Any) -> None:
+    report = Report(campaign(CampaignState.CANCELLED), Counts(audience=2, submitted=1, suppressed=1), 1, True)
+    assert sending._ended(report) == exits.DONE
+    assert "it was cancelled; see: newsletter status quiet" in cli.capsys.readouterr().err
+
+
+def test_each_end_of_a_send_is_one_document(cli: Any) -> None:
+    """`--json` answers whatever happens, with the same keys."""
+    keys = {*documents.KEYS["send"], "error"}
+
+    def ended(*arguments: str, **environ: str) -> tuple[int, dict[str, Any]]:
+        code = cli("send", *arguments, "--json", **environ)
+        document = json.loads(cli.out)
+        assert set(document) == keys
+        if document["error"] is not None:
+            assert document["error"]["code"] == code
+            assert document["error"]["what"] in cli.err
+        return code, document
+
+    assert ended("quiet", "--yes")[0] == exits.NOTHING  # nobody
+    assert ended("quiet")[0] == exits.REFUSED
+    assert ended("--yes")[0] == exits.USAGE
     cli.readers(2)
-    outbox = cli.folder / "var/outbox"
-    outbox.write_text("a file where the outbox should be", "utf-8")
-    assert cli("send", "quiet", "--yes") == 78
-    outbox.unlink()
-    claim = claimed_by_one_who_died(cli)
-    (outbox / "new").mkdir(parents=True)
-    for recipient in claim.recipients:
-        (outbox / "new" / recipient.key).write_text("Message-ID: <x@quiet.example>\n\nthere", "utf-8")
-    document = cli.json("resolve", "quiet")
-    assert (document["state"], document["settled"], document["submitted"]) == ("finished", 2, 2)
-    assert document["finished_at"] is not None
+    assert cli("pause", "--all") == 0
+    code, document = ended("quiet", "--yes")
+    assert (code, document["issue"], document["error"]["fix"]) == (75, None, "To go on: newsletter resume --all")
+    assert cli("resume", "--all") == 0
+    assert ended("quiet", "--yes", NEWSLETTER_SEND__THREADS="none")[0] == exits.CONFIG
+    blocked = cli.folder / "var/outbox"
+    blocked.write_text("a file where the outbox should be", "utf-8")
+    code, document = ended("quiet", "--yes")
+    assert (code, document["state"], document["audience"], document["pending"]) == (78, "sending", 2, 2)
+    blocked.unlink()
+    code, document = ended("quiet", "--yes")
+    assert (code, document["error"], document["sent"], document["submitted"]) == (0, None, 2, 2)
+    assert document["last_claim_at"].endswith("Z")
+    code, document = ended("quiet", "--yes")  # a job that CI runs again still has its numbers
+    assert (code, document["state"], document["submitted"], document["sent"]) == (3, "finished", 2, None)
 
 
-def claimed_by_one_who_died(cli: Any) -> Claim:
-    with open_app(cli.folder, cli.keys) as app, app.store.begin() as tx:
-        campaign = tx.campaigns.by_key("quiet")
-        assert campaign is not None
-        found = tx.campaigns.claim(campaign.id, "gone", app.desk.now(), lease=timedelta(hours=1), way_out=str)
-    assert found is not None
-    return found
+def test_checks_that_fail_are_a_document_too(cli: Any) -> None:
+    file = cli.folder / "issues/2026-12-01-quiet.md"
+    file.write_text(file.read_text("utf-8").replace('{{ first_name, "friend" }}', "{{ first_name }}"), "utf-8")
+    assert cli("plan", "quiet", "--json") == 1
+    document = json.loads(cli.out)
+    assert document["error"]["code"] == 1
+    assert document["audience"] is None
+    assert {"hash", "topics", "links"} < set(document)
+
+
+# --- everything that is due ---------------------------------------------------------------------------
+
+
+def today(cli: Any, *names: str, days: int = 0) -> None:
+    """Issues that are due since midnight in their zone, or some days before; in place of the one there was."""
+    quiet = cli.folder / "issues/2026-12-01-quiet.md"
+    kept = cli.folder / "issues/_kept.md"
+    if quiet.exists():
+        quiet.rename(kept)
+    day = (datetime.now(ZoneInfo("America/Los_Angeles")) - timedelta(days=days)).date().isoformat()
+    for name in names:
+        text = kept.read_text("utf-8").replace("2026-12-01", day).replace("about rest", f"about {name}")
+        (cli.folder / f"issues/{day}-{name}.md").write_text(text, "utf-8")
+
+
+def test_what_is_due_goes_and_then_nothing_is(cli: Any) -> None:
+    cli.readers(2)
+    today(cli, "one", "two")
+    late = {"NEWSLETTER_SEND__MAX_LATENESS": "25h"}  # whatever the hour this runs at
+    assert cli("send", "--due", "--json", **late) == 0
+    document = json.loads(cli.out)
+    assert [(one["issue"], one["exit"], one["submitted"]) for one in document["issues"]] == [
+        ("one", 0, 2),
+        ("two", 0, 2),
+    ]
+    assert (document["exit"], document["error"]) == (0, None)
+    assert cli("send", "--due", **late) == 3
+    assert "Nothing is due" in cli.err
+    assert cli("send", "--due", "--json", **late) == 3
+    assert json.loads(cli.out)["issues"] == []
+
+
+def test_an_empty_ledger_beside_old_issues_sends_nothing(cli: Any) -> None:
+    cli.readers(2)
+    today(cli, "one")
+    today(cli, "old", days=3)
+    assert cli("send", "--due", NEWSLETTER_SEND__MAX_LATENESS="25h") == 77
+    assert "old, due at" in cli.err
+    assert "Nothing was sent." in cli.err
+    assert cli.addresses() == {}
+
+
+def test_one_that_cannot_go_does_not_hold_the_others(cli: Any) -> None:
+    cli.readers(2)
+    today(cli, "first")
+    late = {"NEWSLETTER_SEND__MAX_LATENESS": "25h"}
+    assert cli("send", "--due", **late) == 0
+    today(cli, "missed", days=4)
+    today(cli, "fine")
+    assert cli("send", "--due", "--json", **late) == 77
+    document = json.loads(cli.out)
+    assert [(one["issue"], one["exit"]) for one in document["issues"]] == [("missed", 77), ("fine", 0)]
+    assert document["issues"][0]["error"]["fix"].startswith("Send it on purpose")
+    assert cli("send", "--due", **late) == 77
+    assert cli.addresses() == {"r0@x.test": 2, "r1@x.test": 2}
+
+
+def test_due_stands_alone(cli: Any) -> None:
+    for more in (["quiet"], ["--yes"], ["--plan", "plan.json"], ["--again", "why"]):
+        assert cli("send", "--due", *more) == 2
+    assert cli("send") == 2
+    assert "say --due" in cli.err
+
+
+def test_the_worst_of_several_codes() -> None:
+    assert exits.worst([3, 3]) == 3
+    assert exits.worst([3, 0]) == 0
+    assert exits.worst([0, 1, 3]) == 1
+    assert exits.worst([0, 1, 77]) == 77
+    assert exits.worst([77, 78]) == 78
+    assert exits.worst([78, 75, 77]) == 75
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[]", "\0", ""])
+def test_a_file_that_is_no_plan(cli: Any, text: str) -> None:
+    cli.readers(1)
+    file = cli.folder / "plan.json"
+    file.write_text(text, "utf-8")
+    assert cli("send", "quiet", "--plan", str(file)) == 77
+    assert "is not a plan" in cli.err
+
+
+def test_a_reader_of_our_output_who_has_gone_is_no_error(cli: Any) -> None:
+    """`newsletter subscribers list | head`: quiet, and no traceback."""
+    cli.readers(2500)
+    command = [sys.executable, "-m", "newsletter", "-C", str(cli.folder), "subscribers", "list"]
+    environ = {**os.environ, **cli.keys}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as listing:
+        assert listing.stdout is not None
+        assert listing.stderr is not None
+        first = listing.stdout.readline()
+        listing.stdout.close()
+        assert listing.stderr.read() == ""
+        assert listing.wait() == 0
+    assert first.split()[0] == "email"
