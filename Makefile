@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check bench bench-full fmt serve preview workbook lock clean
+.PHONY: help demo test check bench bench-full kill fmt serve preview workbook lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ bench: $(READY)  ## the budgets, measured here
 
 bench-full: $(READY)  ## the same at full size
 	@$(BIN)/python -m benchmarks --full
+
+kill: $(READY)  ## kill senders in the middle of a campaign: nobody twice, nobody missed
+	@$(BIN)/python -m benchmarks.kill
 
 fmt: $(READY)  ## format and mend what can be mended by itself
 	@$(BIN)/ruff format .

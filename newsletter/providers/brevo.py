@@ -283,6 +283,7 @@ def _is_since(event: Mapping[str, Any], moment: datetime) -> bool:
 
 _ONCE = Site("@once", "", Escape.PLAIN)  # the idempotency key, as a site
 _BATCH = Site("@batch", "", Escape.PLAIN)  # the batch's key: with one reader in it, it differs as often
+Tag = str | Pieces
 _SYNTAX = re.compile(r"\{(?:[{%#]|\Z)")
 _OPENERS = re.compile(r"\{[{%#]")
 
@@ -293,7 +294,8 @@ class _Bodies:
     def __init__(self, email: Email, tag: str, key: str) -> None:
         self._email, self._key, self._seed = email, key, campaign_of(key)
         self._tags = tuple(one for one in (key, tag) if one)
-        self._template = _template(email, self._tags, self._seed)
+        keyed: tuple[Tag, ...] = ((_BATCH,), *self._tags[1:]) if key else self._tags
+        self._template = _template(email, keyed, self._seed)
 
     @cached_property
     def _merged(self) -> Merged:
@@ -305,7 +307,7 @@ class _Bodies:
 
     def of(self, one: Recipient) -> bytes:
         """The call for one reader. Equal input, equal bytes."""
-        known = replace(one, values={**one.values, _ONCE.field: _once(one.key)})
+        known = replace(one, values={**one.values, _ONCE.field: _once(one.key), _BATCH.field: self._key})
         if not any(letter in value for value in (*one.values.values(), *_fallbacks(self._email)) for letter in "{%#"):
             return self._template.of(known)
         said, email = values(known), self._email  # a value may begin a tag, with what stands beside it
@@ -348,7 +350,7 @@ def _same_for_all(pieces: Pieces) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _template(email: Email, tags: tuple[str, ...], seed: str) -> JsonTemplate:
+def _template(email: Email, tags: tuple[Tag, ...], seed: str) -> JsonTemplate:
     return _guarded(email, tags, seed)
 
 
@@ -358,7 +360,7 @@ def _fallbacks(email: Email) -> tuple[str, ...]:
     return tuple({site.fallback for site in sites})
 
 
-def _guarded(email: Email, tags: tuple[str, ...], seed: str) -> JsonTemplate:
+def _guarded(email: Email, tags: tuple[Tag, ...], seed: str) -> JsonTemplate:
     """One message, with whatever begins a tag of theirs as a value of a name that nobody can know beforehand."""
     start = f"v{sha256(seed.encode()).hexdigest()[:10]}x"
     names = {opener: f"{start}{place}" for place, opener in enumerate(("{{", "{%", "{#"))}
@@ -374,7 +376,7 @@ def _guarded(email: Email, tags: tuple[str, ...], seed: str) -> JsonTemplate:
     return json_template(shape)
 
 
-def _shape(email: Email, tags: tuple[str, ...]) -> dict[str, Any]:
+def _shape(email: Email, tags: tuple[Tag, ...]) -> dict[str, Any]:
     shape: dict[str, Any] = {
         "sender": _person(email.sender),
         "to": [{"email": (ADDRESS,)}],

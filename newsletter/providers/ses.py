@@ -454,6 +454,8 @@ def _entry_verdict(result: Any) -> _Said:
     id_ = webhook.word(result.get("MessageId"))
     if code == "SUCCESS":
         return _Said(Status.SUBMITTED if id_ else Status.UNKNOWN, code, id=id_)
+    if code in _REFUSED and _NOT_VERIFIED in detail:  # our own identity, or a sandbox: no reader's fault
+        return _Said(Status.RETRY, code, detail, halt="account")
     if code in _REFUSED:
         return _Said(Status.REJECTED, code, detail)
     if code in _HALTS:
@@ -461,6 +463,7 @@ def _entry_verdict(result: Any) -> _Said:
     return _Said(Status.RETRY if code in _LATER else Status.UNKNOWN, code, detail)
 
 
+_NOT_VERIFIED = "not verified"
 _REFUSED = {"MESSAGE_REJECTED", "INVALID_PARAMETER"}
 _LATER = {"ACCOUNT_THROTTLED", "TRANSIENT_FAILURE", "FAILED"}  # "was unable to process your request"
 _HALTS: dict[str, Halt] = {
@@ -489,7 +492,7 @@ def _judged(answer: Answer) -> Verdict | None:
         if "daily" in said.lower():
             return Verdict(Status.RETRY, type_, said, halt="quota")
         return Verdict(Status.RETRY, type_ or "429", said, retry_after=wait_of(answer) or THROTTLED)
-    ours: Halt = "account" if answer.status in _OURS or "not verified" in said else ""
+    ours: Halt = "account" if answer.status in _OURS or _NOT_VERIFIED in said else ""
     if halt := _TYPES.get(type_) or ours:
         return Verdict(Status.RETRY, type_ or str(answer.status), said, halt=halt)
     judged = verdict(answer, said, unavailable=Status.RETRY)

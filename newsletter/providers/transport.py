@@ -51,13 +51,15 @@ _SUSPECTS = 3  # readers refused alone, one after the other with nobody taken: t
 class Body:
     """A request's body that is made while it goes out, and knows whether it has begun to.
 
-    In: its chunks, and how many bytes they are together.
+    In: its chunks, and how many bytes they are together. When `late` says so before the first byte, none leaves: a
+    process that stood still must not hand over what others have taken in hand meanwhile.
     """
 
     def __init__(self, chunks: Iterable[bytes], length: int) -> None:
         self._chunks = iter(chunks)
         self._length = length
         self.begun = False
+        self.late: Callable[[], bool] = lambda: False
 
     def __len__(self) -> int:
         return self._length
@@ -66,6 +68,8 @@ class Body:
         return self
 
     def __next__(self) -> bytes:
+        if not self.begun and self.late():
+            raise TimeoutError
         chunk = next(self._chunks)
         self.begun = True
         return chunk
@@ -170,6 +174,8 @@ class Transport:
             self._sign(request)
         request.body = stream  # type: ignore[assignment]  # requests streams what has a length and can be iterated
         deadline = self._monotonic() + timeout
+        if stream is not None:
+            stream.late = lambda: self._monotonic() > deadline
         try:
             answer = self._session().send(
                 request,

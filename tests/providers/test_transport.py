@@ -197,6 +197,26 @@ def test_a_server_that_drips_does_not_hold_us(serve: Serve) -> None:
     assert answer.broken
 
 
+def test_promise_1_a_process_that_stood_still_sends_nothing_when_it_goes_on(serve: Serve) -> None:
+    """Stopped between the lease's check and the first byte: the time it was given is over when it wakes."""
+    server, _ = serve(answering(OK))
+    clock = Clock()
+
+    class Stopped(Body):
+        def __next__(self) -> bytes:
+            if not self.begun:
+                clock.move(3600)
+            return super().__next__()
+
+    transport = Transport(server.url, monotonic=clock.monotonic)
+    answer = transport.post("/send", Stopped(iter([b"{}"]), 2), timeout=30)
+    transport.close()
+    said = verdict(answer)
+    assert said is not None
+    assert (answer.begun, said.status) == (False, Status.RETRY)
+    assert b"{}" not in server.got
+
+
 def test_a_redirect_is_not_followed_and_stops(serve: Serve) -> None:
     server, transport = serve(answering(b"HTTP/1.1 307 T\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n"))
     said = verdict(transport.post("/send", b"{}", timeout=2))
