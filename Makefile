@@ -50,7 +50,7 @@ serve: $(READY)  ## the web side on http://localhost:8000
 preview: $(READY)  ## the letters in your browser while you write
 	@$(BIN)/newsletter preview
 
-workbook: $(READY)  ## make the workbook's PDF from its source again
+workbook: $(READY)  ## make the workbook, the cards and the sheet from their sources again
 	@$(BIN)/python magnets/make.py
 
 lock: $(READY)  ## resolve the lock files anew

@@ -1,7 +1,7 @@
-"""Make the workbook: `python magnets/make.py`.
+"""Make what is given away: `python magnets/make.py`.
 
-In: `magnets/workbook/` (HTML with Jinja2, CSS, drawings), `magnets/fonts/`, and the practice's facts from
-`newsletter.yml`. Out: `magnets/mental-wellness-workbook.pdf`, tagged (PDF/UA-1), the same bytes each time.
+In: `workbook/`, `cards/` and `sheet/` (HTML with Jinja2, CSS, drawings), `fonts/`, and the practice's facts from
+`newsletter.yml`. Out: a PDF for each, beside them, tagged (PDF/UA-1), the same bytes each time.
 
 Needs WeasyPrint, which is in the development dependencies, and Pango, which the system brings
 (`apt-get install libpango-1.0-0 libpangoft2-1.0-0`).
@@ -9,10 +9,12 @@ Needs WeasyPrint, which is in the development dependencies, and Pango, which the
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,65 +22,96 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pypdf import PdfReader
 
+from newsletter.content import qr
+from newsletter.core.links import Links
+
 HERE = Path(__file__).resolve().parent
-SOURCES = HERE / "workbook"
-WORKBOOK = HERE / "mental-wellness-workbook.pdf"
 
 EDITION = 1795564800
 """The edition's date, seconds since 1970 (25 November 2026 UTC): it stands where a clock would."""
 
+SITE = "https://letters.serenepathways.com"
+"""Where readers reach the web side, unless `newsletter.yml` names a `base_url`: the sheet's code leads there."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One file that is given away. `source` and `made` are names in this folder."""
+
+    source: str
+    made: str
+
+    @property
+    def path(self) -> Path:
+        """The PDF."""
+        return HERE / self.made
+
+    def page(self, publication: Mapping[str, Any]) -> str:
+        """The whole of it as one HTML document."""
+        environment = Environment(
+            loader=FileSystemLoader(HERE),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        address = Links(str(publication.get("base_url", SITE)).rstrip("/"), ()).free(MAGNET)
+        return environment.get_template(self.source).render(
+            publication=publication,
+            magnet=publication["magnets"][MAGNET],
+            address=address,
+            said=address.partition("://")[2],
+            code="data:image/svg+xml;base64," + base64.b64encode(qr.svg(address).encode()).decode(),
+        )
+
+    def fingerprint(self, html: str) -> bytes:
+        """Which sources a PDF was made from: it stands in the file as its identifier (ISO 32000-1, 14.4).
+
+        So a file that is older than its sources is found without making it again.
+        """
+        folders = {(HERE / self.source).parent, HERE / "workbook"}
+        drawn = [path for folder in folders for path in (*folder.glob("*.css"), *folder.glob("*.svg"))]
+        whole = hashlib.sha256(html.encode())
+        for path in sorted([*drawn, *HERE.glob("fonts/*/*.woff2")]):
+            whole.update(hashlib.sha256(path.read_bytes()).digest())
+        return whole.digest()[:16]
+
+    def pdf(self, html: str) -> bytes:
+        """The HTML as a tagged PDF (PDF/UA-1, ISO 14289-1), fonts embedded.
+
+        Only files beside the sources are read: nothing is asked of the network.
+        """
+        os.environ["SOURCE_DATE_EPOCH"] = str(EDITION)  # the font tools read it when they cut a font down
+        from weasyprint import HTML  # type: ignore[import-untyped]  # noqa: PLC0415  (needs Pango; importing must not)
+
+        made: bytes = HTML(string=html, base_url=(HERE / self.source).as_uri()).write_pdf(
+            pdf_variant="pdf/ua-1", pdf_identifier=self.fingerprint(html), pdf_tags=True
+        )
+        return made
+
+
+MAGNET = "workbook"
+WORKBOOK = Work("workbook/workbook.html", "mental-wellness-workbook.pdf")
+CARDS = Work("cards/deck.html", "affirmation-cards.pdf")
+SHEET = Work("sheet/sheet.html", "mental-wellness-workbook-sheet.pdf")
+WORKS = (WORKBOOK, CARDS, SHEET)
+
 
 def facts(publication: Path) -> Mapping[str, Any]:
-    """What the book says about who publishes it.
+    """What the files say about who publishes them.
 
-    In: the path of `newsletter.yml`. Out: `name`, `crisis_text` and the `footer` as written there.
+    In: the path of `newsletter.yml`. Out: its keys as written there.
     """
     return dict(yaml.safe_load(publication.read_text("utf-8")))
 
 
-def page(publication: Mapping[str, Any]) -> str:
-    """The whole book as one HTML document."""
-    environment = Environment(
-        loader=FileSystemLoader(SOURCES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("workbook.html").render(publication=publication)
-
-
-def fingerprint(html: str) -> bytes:
-    """Which sources a PDF was made from: it stands in the file as its identifier (ISO 32000-1, 14.4).
-
-    So a book that is older than its sources is found without making it again.
-    """
-    drawn = sorted([*SOURCES.glob("*.css"), *SOURCES.glob("*.svg"), *HERE.glob("fonts/*/*.woff2")])
-    whole = hashlib.sha256(html.encode())
-    for path in drawn:
-        whole.update(hashlib.sha256(path.read_bytes()).digest())
-    return whole.digest()[:16]
-
-
-def pdf(html: str) -> bytes:
-    """The HTML as a tagged PDF (PDF/UA-1, ISO 14289-1), fonts embedded.
-
-    Only files beside the sources are read: the book asks nothing of the network.
-    """
-    os.environ["SOURCE_DATE_EPOCH"] = str(EDITION)  # the font tools read it when they cut a font down
-    from weasyprint import HTML  # type: ignore[import-untyped]  # noqa: PLC0415  (needs Pango; importing must not)
-
-    made: bytes = HTML(string=html, base_url=SOURCES.as_uri() + "/").write_pdf(
-        pdf_variant="pdf/ua-1", pdf_identifier=fingerprint(html), pdf_tags=True
-    )
-    return made
-
-
 def main() -> int:
-    """Write the PDF; 0 when it is there."""
-    made = pdf(page(facts(HERE.parent / "newsletter.yml")))
-    WORKBOOK.write_bytes(made)
-    print(f"{WORKBOOK.name}: {len(made) / 1000:.0f} kB, {len(PdfReader(WORKBOOK).pages)} pages")
+    """Write the PDFs; 0 when they are there."""
+    publication = facts(HERE.parent / "newsletter.yml")
+    for work in WORKS:
+        made = work.pdf(work.page(publication))
+        work.path.write_bytes(made)
+        print(f"{work.made}: {len(made) / 1000:.0f} kB, {len(PdfReader(work.path).pages)} pages")
     return 0
 
 

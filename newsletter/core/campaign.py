@@ -57,6 +57,9 @@ class Campaign:
     started_at: datetime | None
     finished_at: datetime | None
     base_url: str = ""  # of the links in its mail; "" = wherever the publication is now
+    held_until: datetime | None = None  # nothing goes before that
+    soak_until: datetime | None = None  # nothing but the first slice goes before that
+    brake: str = ""  # why it stopped by itself
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,8 @@ class Draft:
     due_at: datetime | None = None
     timezone: str = ""  # the zone's name, in which `due_at` was meant
     note: str = ""  # why words that were sent before go once more
+    first: int = 0  # readers of the first slice,
+    audience: int = 0  # of so many
 
 
 @dataclass(frozen=True)
@@ -182,6 +187,10 @@ class Plan:
     rate: float | None = None  # messages per second
     disk_bytes: int = 0  # what it takes on this machine, estimated
     disk_free: int | None = None  # None where nobody can tell
+    first: int = 0  # readers of the first slice,
+    soak_seconds: float = 0.0  # which soaks so long; 0 where nothing can be heard of it
+    hold_seconds: float = 0.0  # between an approval and the first byte
+    seeds: int = 0  # addresses of the house's own that get it first and last
     warnings: tuple[str, ...] = field(default_factory=tuple)
 
     @property

@@ -168,7 +168,7 @@ class Grant:
     """The right of a subscriber to a lead magnet."""
 
     id: int
-    subscriber_id: int
+    subscriber_id: int | None  # None: it outlives the row of a reader who wanted this alone
     magnet: str
     downloads: int
 

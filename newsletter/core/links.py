@@ -30,6 +30,7 @@ class Purpose(StrEnum):
     FORM = "form"
     EXPORT = "export"
     ERASE = "erase"
+    STOP = "stop"
 
 
 LIFETIME = {
@@ -39,6 +40,7 @@ LIFETIME = {
     Purpose.FORM: timedelta(hours=24),
     Purpose.EXPORT: timedelta(hours=24),
     Purpose.ERASE: timedelta(hours=24),
+    Purpose.STOP: timedelta(days=3),
 }
 
 
@@ -81,6 +83,10 @@ class Links:
     def personal(self, purpose: Purpose, subscriber_id: int, now: datetime) -> str:
         """The page that shows (EXPORT) or takes away (ERASE) all we hold: only ever mailed to the address itself."""
         return self.preferences(self.sign(purpose, [subscriber_id], now))
+
+    def stop(self, campaign_id: int, now: datetime) -> str:
+        """The page whose button stops a campaign: only ever mailed to the owner."""
+        return f"{self.base_url}/stop/{self.sign(Purpose.STOP, [campaign_id], now)}"
 
     def free(self, magnet: str) -> str:
         """The public page of a free resource: short, to hand on."""

@@ -108,6 +108,11 @@ def message_id(key: str, sender_domain: str) -> str:
     return f"<{key}@{sender_domain}>"
 
 
+def key_of(message_id: str) -> str:
+    """The delivery key of a Message-ID of ours; of another one, whatever stands before its @."""
+    return message_id.removeprefix("<").partition("@")[0]
+
+
 def is_safe(key: str) -> bool:
     """Whether a delivery key can stand in a Message-ID and in a file name on every system."""
     return len(key) <= _LONGEST_KEY and _KEY.fullmatch(key) is not None

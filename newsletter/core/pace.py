@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+
+from newsletter.core.brake import Canary, Limits
+
+HOLD = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -20,4 +24,7 @@ class Pace:
     max_lateness: timedelta = timedelta(hours=12)
     max_growth: float = 0.2
     approval: str = "none"
+    canary: Canary = field(default_factory=Canary)
+    brake: Limits = field(default_factory=Limits)
+    hold: timedelta | None = None  # between approval and first byte; None = `HOLD` where mail leaves this machine
     patience: tuple[float, ...] = (0.05, 0.5, 2.0, 5.0)  # between attempts to write down an answer that is known

@@ -125,6 +125,7 @@ class Retention:
     pending_days: int = 30
     raw_webhooks_days: int = 14
     unsubscribed_days: int = 30
+    magnet_only_days: int = 30
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,8 @@ def wording(form_key: str, desk: Desk, lang: str, magnet: str = "") -> Wording:
     say = words(lang, desk.root)
     name = desk.publication.name
     chosen = magnet or form.magnet
-    promise = form.wording if chosen == form.magnet else ""
+    own = chosen == form.magnet and lang == desk.publication.language  # the owner wrote it in one language
+    promise = form.wording if own else ""
     if not promise:
         titled = desk.publication.magnets[chosen].title if chosen else ""
         promise = (
@@ -62,18 +63,15 @@ def wording(form_key: str, desk: Desk, lang: str, magnet: str = "") -> Wording:
     )
 
 
-def newcomer(who: Address, state: State, lang: str, desk: Desk, first_name: str = "", last_name: str = "") -> Newcomer:
+def newcomer(who: Address, state: State, lang: str, desk: Desk) -> Newcomer:
     """A subscriber about to be added, with ids and credential of their own."""
     return Newcomer(
         email=who.typed,
-        key=who.key,
         hmac=desk.hmac(who),
         pid=ids.pid(desk.entropy),
         unsubscribe_token=ids.credential(desk.entropy),
         state=state,
         lang=lang,
-        first_name=first_name,
-        last_name=last_name,
     )
 
 

@@ -2,7 +2,8 @@
 
 In: the desk. Out: how many rows went. Touches subscribers, what hangs on them, and the database's file. An
 address that was entered and never confirmed goes without a trace; of one that left, the suppression stays (a
-keyed hash), so that no import brings it back.
+keyed hash), so that no import brings it back. Of one who wanted a free resource and no letter, what the links in
+their mail need stays until those end: it names nobody.
 """
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ def forget(desk: Desk) -> int:
     """Take away the rows whose time is over, a few hundred in a transaction."""
     kept = desk.publication.retention
     days = {State.PENDING: kept.pending_days, State.UNSUBSCRIBED: kept.unsubscribed_days}
-    return sum(_forget(desk, state, timedelta(days=number)) for state, number in days.items())
+    gone = sum(_forget(desk, state, timedelta(days=number)) for state, number in days.items())
+    gone += _forget_magnets_alone(desk, timedelta(days=kept.magnet_only_days))
+    with desk.store.begin() as tx:
+        tx.audience.forget_grants(desk.now() - LIFETIME[Purpose.DOWNLOAD])
+        told = tx.events.forget(desk.now() - timedelta(days=kept.raw_webhooks_days))
+        if told:
+            mark(tx, desk)
+    return gone + told
 
 
 def _forget(desk: Desk, state: State, after: timedelta) -> int:
@@ -44,6 +52,22 @@ def _forget(desk: Desk, state: State, after: timedelta) -> int:
                 mark(tx, desk)
         gone += len(rows)
         due = len(rows) == _AT_ONCE
+    return gone
+
+
+def _forget_magnets_alone(desk: Desk, after: timedelta) -> int:
+    """Those who confirmed for a free resource, get no letter, and have asked for nothing since."""
+    now, gone, rows = desk.now(), 0, _AT_ONCE
+    while rows == _AT_ONCE:
+        with desk.store.begin() as tx:
+            found = tx.audience.stale(State.ACTIVE, now - after, now - after, _AT_ONCE, without_topics=True)
+            for who in found:
+                tx.audience.keep_grants(who.id, now)
+                tx.audience.erase(who)
+            if found:
+                mark(tx, desk)
+        rows = len(found)
+        gone += rows
     return gone
 
 

@@ -27,11 +27,14 @@ from newsletter.core.consent import (
 )
 from newsletter.core.links import Purpose
 from newsletter.errors import LinkExpired, LinkRefused, NotFound
+from newsletter.flows import gate
 from newsletter.flows.consent import newcomer, withdraw, wording
 from newsletter.flows.desk import Desk
+from newsletter.flows.gate import Trapped, Visit
 from newsletter.ports import Transaction
 
 _GAP, _DAY, _WEEK = timedelta(minutes=10), timedelta(hours=24), timedelta(days=7)
+MONTH = timedelta(days=30)
 CAPS = ((_GAP, 1), (_DAY, 3), (_WEEK, 6))
 """At most so many mails to one address within so long: nobody can be bombed through our form."""
 
@@ -46,6 +49,7 @@ class Request:
     letter: bool = False
     lang: str = ""
     source: str = ""  # the path of the page, without anything personal
+    visit: Visit | None = None  # what tells a person from a program; None = somebody who is known
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,12 @@ def signup(asked: Request, desk: Desk) -> None:
     agreed = wording(form_key, desk, lang, magnet)
     topics = form.topics if asked.letter or not magnet else ()
     now = desk.now()
+    try:
+        lane = gate.lane(asked.visit, desk, now)
+    except Trapped:
+        return
     with desk.store.begin() as tx:
+        lane = max(lane, gate.crowd(tx, asked.visit, desk, now))
         tx.audience.keep_wording(agreed.sha256, agreed.text, lang, now)
         subscriber, known = _find_or_add(tx, who, lang, desk, now)
         taken = step(known, Change.SIGNUP)
@@ -93,7 +102,14 @@ def signup(asked: Request, desk: Desk) -> None:
             _as_much_work(tx, desk, now)
             return
         signup_id = tx.audience.add_signup(
-            subscriber, form=form_key, magnet=magnet, topics=topics, lang=lang, wording=agreed.sha256, now=now
+            subscriber,
+            form=form_key,
+            magnet=magnet,
+            topics=topics,
+            lang=lang,
+            wording=agreed.sha256,
+            now=now,
+            lane=lane,
         )
         tx.audience.record(
             [
@@ -110,7 +126,8 @@ def signup(asked: Request, desk: Desk) -> None:
                 )
             ]
         )
-        _mail(tx, subscriber, taken, signup_id, magnet, desk, now)
+        counter = f"mail:{desk.hmac(address.one_mailbox(who))}"
+        _mail(tx, subscriber, taken, counter, signup_id, magnet, desk, now)
 
 
 def _find_or_add(
@@ -143,16 +160,37 @@ def _as_much_work(tx: Transaction, desk: Desk, now: datetime) -> None:
 
 
 def _mail(
-    tx: Transaction, subscriber: Subscriber, taken: Step, signup_id: int, magnet: str, desk: Desk, now: datetime
+    tx: Transaction,
+    subscriber: Subscriber,
+    taken: Step,
+    counter: str,
+    signup_id: int,
+    magnet: str,
+    desk: Desk,
+    now: datetime,
 ) -> None:
-    """Let the step's mail wait, within the caps of the address."""
-    counter = f"mail:{subscriber.pid}"
+    """Let the step's mail wait, within the caps of the mailbox that `counter` names."""
     if taken.mail is None or any(tx.audience.hits(counter, now - span) >= most for span, most in CAPS):
+        return
+    if subscriber.state is State.BOUNCED and _tried_again(tx, subscriber, now):
         return
     tx.audience.hit(counter, now)
     tx.queue.enqueue(
         taken.mail, key=ids.pid(desk.entropy), subscriber_id=subscriber.id, signup_id=signup_id, magnet=magnet, now=now
     )
+
+
+def _tried_again(tx: Transaction, subscriber: Subscriber, now: datetime) -> bool:
+    """Whether a bounced address was asked for before, since it bounced and within a month.
+
+    A mailbox that is gone harms whoever writes to it: it is tried once, and then after a month of quiet.
+    """
+    asked = 0
+    for event in reversed(tx.audience.evidence(subscriber.pid)):
+        if event["kind"] == Kind.BOUNCE:
+            return asked > 1  # the one that asks now is there already
+        asked += event["kind"] == Kind.REQUEST and now - event["at"] < MONTH
+    return False
 
 
 def look(token: str, desk: Desk) -> Asked:
@@ -177,7 +215,8 @@ def confirm(token: str, desk: Desk) -> Confirmed:
         taken = step(subscriber.state, Change.CONFIRM)
         grant_id = tx.audience.grant(subscriber.id, asked.magnet, now) if asked.magnet else None
         if asked.confirmed_at is None:
-            tx.audience.lift(subscriber.hmac, ENDED_BY_CONSENT)
+            if tx.audience.lift(subscriber.hmac, ENDED_BY_CONSENT):
+                tx.brake.lift(subscriber.id, now)  # from the provider's own list too
             tx.audience.move(subscriber.id, taken.state, now)
             tx.audience.give_topics(subscriber.id, asked.topics)
             tx.audience.confirm_signup(asked.id, now)

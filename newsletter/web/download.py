@@ -1,4 +1,4 @@
-"""The free resources: their public pages, and the way from a link in a mail to the bytes."""
+"""The free resources: the way from a link in a mail to the bytes."""
 
 from __future__ import annotations
 
@@ -18,19 +18,6 @@ _KEPT = {**headers.PRIVATE, "Cache-Control": "private, no-store"}
 
 def routes(app: FastAPI, door: Door) -> None:
     """Add them to the application."""
-
-    @get(app, "/free-offerings", summary="Every free resource")
-    def offerings() -> Response:
-        return door.answer(door.pages.offerings())
-
-    @get(app, "/free/{magnet}", summary="The page of one free resource", responses={404: _PAGE})
-    def free(magnet: str) -> Response:
-        try:
-            return door.answer(door.pages.free(magnet))
-        except KeyError:
-            raise NotFound(
-                "There is no such free resource.", "The list of free resources shows what there is."
-            ) from None
 
     @get(app, "/download/{token}", summary="The button to the files", responses={404: _PAGE, 410: _PAGE})
     def show(token: str) -> Response:

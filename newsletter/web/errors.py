@@ -20,18 +20,23 @@ from newsletter.errors import AddressRefused, LinkExpired, LinkRefused, Newslett
 from newsletter.web import headers
 from newsletter.web.door import Door
 from newsletter.web.guard import route, told
-from newsletter.web.pages import Trouble
+from newsletter.web.pages import Pages, Trouble
 
 log = logging.getLogger("newsletter.web")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """How an error looks: the key of its title, whether its own words are for visitors, what helps."""
+    """How an error looks: the key of its title, whether its own words are for visitors, what helps.
+
+    `lines` are keys. With `own`, the error says it better itself; its words are English, so on other pages the lines
+    stand all the same.
+    """
 
     status: int
     title: str
-    lines: tuple[str, ...] = ()  # keys; empty = the error says it itself
+    lines: tuple[str, ...] = ()
+    own: bool = False
     form: bool = False
     back: str = ""
     back_words: str = "page.home"
@@ -41,10 +46,10 @@ class Answer:
 BROKEN = Answer(500, "page.broken_title", ("page.broken",), broken=True)
 
 TABLE: tuple[tuple[type[NewsletterError], Answer], ...] = (
-    (LinkExpired, Answer(410, "page.expired_title", form=True)),
-    (LinkRefused, Answer(404, "page.refused_title", form=True)),
-    (AddressRefused, Answer(400, "page.form_title")),  # the signup shows its form again instead
-    (NotFound, Answer(404, "page.missing_title")),
+    (LinkExpired, Answer(410, "page.expired_title", ("page.expired",), own=True, form=True)),
+    (LinkRefused, Answer(404, "page.refused_title", ("page.refused",), own=True, form=True)),
+    (AddressRefused, Answer(400, "page.form_title", ("page.form",), own=True)),  # the signup shows its form again
+    (NotFound, Answer(404, "page.missing_title", ("page.missing",), own=True)),
     (NewsletterError, BROKEN),  # its words are for whoever runs this, not for visitors
 )
 """The first row that fits decides."""
@@ -69,17 +74,20 @@ def answer_to(error: NewsletterError) -> Answer:
 
 def respond(door: Door, answer: Answer, error: NewsletterError | None = None) -> Response:
     """The page of an answer."""
-    told = (error.what, error.todo) if error else ()
-    lines = tuple(door.pages.say(key) for key in answer.lines) or tuple(line for line in told if line)
-    trouble = Trouble(
-        title=door.pages.say(answer.title),
-        lines=lines,
+    return door.answer(door.pages.trouble(trouble(door.pages, answer, error)), answer.status, private=True)
+
+
+def trouble(pages: Pages, answer: Answer, error: NewsletterError | None = None) -> Trouble:
+    """What the page of an answer says, in the pages' language."""
+    told = (error.what, error.todo) if error and answer.own and pages.english else ()
+    return Trouble(
+        title=pages.say(answer.title),
+        lines=tuple(line for line in told if line) or tuple(pages.say(key) for key in answer.lines),
         form=answer.form,
         back=answer.back,
         back_words=answer.back_words,
         broken=answer.broken,
     )
-    return door.answer(door.pages.trouble(trouble), answer.status, private=True)
 
 
 def problem(status: int, detail: str = "", **more: object) -> JSONResponse:

@@ -1,26 +1,38 @@
 """The way out (RFC 8058): POST leaves at once, for any link the same 200 and the same bytes.
 
 The body of a POST is not looked at, no cookie is set, nothing is redirected, and no link is too old.
-Only the press of our own button comes with `?by=page`, so that the evidence tells the two apart.
+Only our own buttons come with a query, which no mail program adds: `?by=page` tells the evidence that a page was
+seen, `?undo=yes` takes the leaving back, `?why=` says why.
 """
 
 from __future__ import annotations
 
-from fastapi import FastAPI
-from fastapi.responses import HTMLResponse, Response
+from urllib.parse import quote
 
-from newsletter.flows.leave import leave
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from newsletter.flows import leave
+from newsletter.web import headers
 from newsletter.web.door import Door, get
 
 
 def routes(app: FastAPI, door: Door) -> None:
     """Add them to the application; also with a slash at the end, as some programs add one."""
 
-    def show(token: str) -> Response:  # noqa: ARG001 -- the same page for every link
+    def show(token: str, to: str = "") -> Response:
+        if to == "preferences":  # the page holds nothing of the link, so the link to the choices is made here
+            return RedirectResponse(f"{door.pages.path}/preferences/{quote(token)}", 303, headers.PRIVATE)
         return door.answer(door.pages.leave(), private=True)
 
-    def act(token: str, by: str = "") -> Response:
-        leave(token, door.desk, method="page" if by == "page" else "one-click")
+    def act(token: str, by: str = "", undo: str = "", why: str | None = None) -> Response:
+        if undo:
+            leave.undo(token, door.desk)
+            return door.answer(door.pages.undone(), private=True)
+        if why is not None:
+            leave.explain(token, why, door.desk)
+            return door.answer(door.pages.told(), private=True)
+        leave.leave(token, door.desk, method="page" if by == "page" else "one-click")
         return door.answer(door.pages.left(), private=True)
 
     for path, public in (("/unsubscribe/{token}", True), ("/unsubscribe/{token}/", False)):

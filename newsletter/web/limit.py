@@ -9,15 +9,20 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST = 64 * 1024  # bytes
+MOST_EVENTS = 4 * 1024 * 1024  # bytes of a webhook: some providers tell a thousand events at once
 _HEARD_OUT = 32 * 1024 * 1024  # a client that is still sending does not listen: let it finish, and keep nothing
 
 
 class Limit:
-    """Reads the body, at most `MOST` bytes of it, and hands it on; a larger one is answered with 413."""
+    """Reads the body, at most `MOST` bytes of it, and hands it on; a larger one is answered with 413.
 
-    def __init__(self, app: ASGIApp, *, too_large: Callable[[], Response]) -> None:
+    In: `events`, how the paths begin where providers report; theirs may be larger.
+    """
+
+    def __init__(self, app: ASGIApp, *, too_large: Callable[[], Response], events: str) -> None:
         self._app = app
         self._too_large = too_large
+        self._events = events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, its body whole; or refuse it. A client that goes away before its end asked nothing."""
@@ -25,7 +30,7 @@ class Limit:
             await self._app(scope, receive, send)
             return
         try:
-            body = await _read(receive)
+            body = await _read(receive, MOST_EVENTS if scope["path"].startswith(self._events) else MOST)
         except ClientDisconnect:
             return
         if body is None:
@@ -39,7 +44,7 @@ class Limit:
         await self._app(scope, replay, send)
 
 
-async def _read(receive: Receive) -> bytes | None:
+async def _read(receive: Receive, most: int) -> bytes | None:
     """The whole body; None when it is too large, after hearing the client out. Raises: ClientDisconnect."""
     body, size, more = bytearray(), 0, True
     while more and size <= _HEARD_OUT:
@@ -48,9 +53,9 @@ async def _read(receive: Receive) -> bytes | None:
             raise ClientDisconnect
         chunk = message.get("body", b"")
         size += len(chunk)
-        if size <= MOST:
+        if size <= most:
             body += chunk
         else:
             body.clear()
         more = bool(message.get("more_body", False))
-    return bytes(body) if size <= MOST else None
+    return bytes(body) if size <= most else None

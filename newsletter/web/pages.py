@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from enum import StrEnum
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,18 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from newsletter.content import facts, merge, templates, theme
+from newsletter.content import facts, merge, qr, templates, theme
 from newsletter.content.system import RIGHT_TO_LEFT
 from newsletter.content.words import words
-from newsletter.core.campaign import Campaign
+from newsletter.core.campaign import Campaign, CampaignState
 from newsletter.core.links import LIFETIME, Purpose
-from newsletter.core.publication import Magnet
+from newsletter.flows import gate
+from newsletter.flows.brake import Stoppable
 from newsletter.flows.consent import Wording, wording
 from newsletter.flows.desk import Desk
-from newsletter.flows.signup import Asked, Confirmed
+from newsletter.flows.leave import REASONS
+from newsletter.flows.preferences import Choices, on_offer
+from newsletter.flows.signup import Asked, Confirmed, Request
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class FormView:
     topics: tuple[str, ...]
     wording: Wording
     button: str
+    stamp: str
+    trap: bool = True  # a field that nobody sees and programs fill
     email: str = ""
     letter: bool = False
     problem: str = ""
@@ -54,15 +60,35 @@ class FormView:
 
 
 @dataclass(frozen=True)
+class FileView:
+    """One file of a free resource."""
+
+    title: str
+    facts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class OfferView:
-    """A free resource as it is shown."""
+    """A free resource as it is shown. `address` is the short one of its page, to hand on."""
 
     key: str
     title: str
     about: str
     facts: tuple[str, ...]
-    files: tuple[str, ...]
+    files: tuple[FileView, ...]
     url: str
+    address: str
+    sheet: bool  # a page of paper about it lies ready
+
+    @property
+    def said(self) -> str:
+        """The address as one reads it out."""
+        return self.address.partition("://")[2]
+
+    @property
+    def code(self) -> Markup:
+        """The address as a QR code."""
+        return Markup(qr.svg(self.address))  # noqa: S704 -- a drawing of ours
 
 
 @dataclass(frozen=True)
@@ -73,6 +99,20 @@ class LetterView:
     subject: str
     date: date
     day: str
+
+
+class Embed(StrEnum):
+    """How a form stands in another site: as a link, copied, copied with a script, in a frame."""
+
+    LINK = "link"
+    FORM = "form"
+    SCRIPT = "script"
+    FRAME = "frame"
+
+    @property
+    def template(self) -> str:
+        """Its file in `templates/embed/`."""
+        return "form" if self is Embed.SCRIPT else self.value
 
 
 @dataclass(frozen=True)
@@ -108,34 +148,47 @@ class Pages:
     # --- signing up --------------------------------------------------------------------------------
 
     def signup(
-        self, form_key: str, *, magnet: str = "", email: str = "", letter: bool = False, problem: str = ""
+        self,
+        form_key: str,
+        *,
+        magnet: str = "",
+        email: str = "",
+        letter: bool = False,
+        problem: str = "",
+        open_: bool = False,
     ) -> str:
-        """The form. In: what was typed, and what is wrong with it, when it is shown again.
+        """The form. In: what was typed, and what is wrong with it, when it is shown again; `open_`: without a trap.
 
         Raises: KeyError for a form or magnet that does not exist.
         """
-        form = replace(self._form(form_key, magnet), email=email, letter=letter, problem=problem)
-        return self._write("signup", self._ask(form), form=form, offer=self._offer_of(form))
+        form = replace(self._form(form_key, magnet), email=email, letter=letter, problem=problem, trap=not open_)
+        at = "/" if form_key == self.desk.publication.default_form else f"/s/{quote(form_key)}"
+        return self._write("signup", self._ask(form), at=at, form=form, offer=self._offer_of(form))
 
     def sent(self, form_key: str, magnet: str = "") -> str:
         """The answer to every signup with this form."""
         back = f"/free/{quote(magnet)}" if magnet else f"/s/{quote(form_key)}" if form_key else "/"
         sender = self.desk.publication.default_sender
-        return self._write("sent", self.say("signup.sent_title"), sender=sender, back=back)
+        return self._write("sent", self.say("signup.sent_title"), sender=sender, back=f"{back}?again=yes")
 
-    def free(self, magnet: str) -> str:
-        """The page of a free resource, to hand on. Raises: KeyError."""
-        offer = self.offer(magnet)
+    def meant(self, asked: Request, better: str) -> str:
+        """Two buttons: the address that was probably meant, and the one that was typed. Nothing is written yet."""
+        title = self.say("signup.meant_title", email=better)
+        visit = asked.visit or gate.Visit()
+        return self._write("meant", title, private=True, asked=asked, better=better, visit=visit)
+
+    def free(self, magnet: str, *, open_: bool = False) -> str:
+        """The page of a free resource, to hand on; `open_`: its form without a trap. Raises: KeyError."""
+        offer, at = self.offer(magnet), f"/free/{quote(magnet)}"
         if not offer.files:
-            return self._write("elsewhere", offer.title, offer=offer)
-        form = self._form(self._form_for(magnet), magnet)
-        address = f"{self.desk.links.base_url}/free/{quote(magnet)}"
-        return self._write("free", self._ask(form), form=form, offer=offer, address=address)
+            return self._write("elsewhere", offer.title, at=at, offer=offer)
+        form = replace(self._form(self._form_for(magnet), magnet), trap=not open_)
+        return self._write("free", self._ask(form), at=at, form=form, offer=offer)
 
     def offerings(self) -> str:
         """All free resources."""
         offers = [self.offer(key) for key in self.desk.publication.magnets]
-        return self._write("offerings", self.say("download.free_title"), offers=offers)
+        return self._write("offerings", self.say("download.free_title"), at="/free-offerings", offers=offers)
 
     # --- confirming and downloading ----------------------------------------------------------------
 
@@ -174,20 +227,81 @@ class Pages:
 
     def left(self) -> str:
         """It is done; the same for every link."""
-        return self._write("left", self.say("leave.done_title"), private=True)
+        return self._write("left", self.say("leave.done_title"), private=True, reasons=REASONS)
+
+    def undone(self) -> str:
+        """It was a mistake; the same for every link."""
+        return self._write("undone", self.say("leave.undone_title"), private=True)
+
+    def told(self) -> str:
+        """A reason was given; the same for every link."""
+        return self._write("told", self.say("leave.told_title"), private=True)
+
+    # --- what is a reader's own --------------------------------------------------------------------
+
+    def preferences(self, token: str, choices: Choices, *, saved: bool = False) -> str:
+        """What a reader has chosen, and can choose. In: the credential the page was opened with."""
+        publication = self.desk.publication
+        return self._write(
+            "preferences",
+            self.say("prefs.title" if choices.reads else "prefs.gone_title"),
+            private=True,
+            token=token,
+            topics=[(key, publication.topic_name(key), key in choices.chosen) for key in on_offer(self.desk)],
+            tongues=[(lang, words(lang, self.desk.root)["page.language"]) for lang in sorted(self.languages)],
+            choices=choices,
+            saved=saved,
+        )
+
+    def asked(self) -> str:
+        """A link is on its way to the address."""
+        return self._write("asked", self.say("prefs.asked_title"), private=True)
+
+    def export(self) -> str:
+        """The button to a copy of all we hold."""
+        return self._write("export", self.say("prefs.export_title"), private=True)
+
+    def erase(self) -> str:
+        """The button that takes it all away."""
+        return self._write("erase", self.say("prefs.erase_title"), private=True)
+
+    def erased(self) -> str:
+        """It is gone."""
+        return self._write("erased", self.say("prefs.erased_title"), private=True)
+
+    # --- the owner's -------------------------------------------------------------------------------
+
+    def stop(self, found: Stoppable) -> str:
+        """A letter and the button that stops it; or that it stands still, or has ended."""
+        campaign, counts = found.campaign, found.counts
+        paused = campaign.state is CampaignState.PAUSED
+        name = "stop" if found.open else "stopped"
+        title = self.say("stop.title" if found.open else "stop.done_title" if paused else "stop.over_title")
+        return self._write(
+            name,
+            title,
+            private=True,
+            letter=merge.shown(campaign.subject, self.desk.publication.fields),
+            issue=campaign.key,
+            gone=f"{counts.submitted + counts.uncertain:,}",
+            all=f"{counts.audience:,}",
+            paused=paused,
+        )
 
     # --- reading -----------------------------------------------------------------------------------
 
     def letters(self, campaigns: Sequence[Campaign]) -> str:
         """The archive's index. In: the campaigns to list, in order; each must have begun."""
-        return self._write("letters", self.say("page.letters"), letters=[self._letter(one) for one in campaigns])
+        lines = [self._letter(one) for one in campaigns]
+        return self._write("letters", self.say("page.letters"), at="/archive/", letters=lines)
 
     def privacy(self) -> str:
         """What is kept, why, and for how long."""
         desk = self.desk
         carriers = {one.name: one for one in (desk.provider, desk.transactional) if one.capabilities.network}
-        names = [_CARRIERS.get(name, name.capitalize()) for name in carriers]
-        return self._write("privacy", self.say("privacy.title"), carriers=names)
+        known = {**_CARRIERS, "smtp": self.say("privacy.operator")}
+        names = [known.get(name, name.capitalize()) for name in carriers]
+        return self._write("privacy", self.say("privacy.title"), at="/privacy", carriers=names)
 
     def trouble(self, trouble: Trouble) -> str:
         """Whatever did not work, and what to do next."""
@@ -202,6 +316,20 @@ class Pages:
             broken=trouble.broken,
         )
 
+    def snippet(self, kind: Embed, form_key: str) -> str:
+        """HTML to copy into another site. Raises: KeyError for a form that does not exist."""
+        base = self.desk.links.base_url
+        template = templates.environment(self.desk.root).get_template(f"embed/{kind.template}.html")
+        return template.render(
+            form=self._form(form_key, ""),
+            page=f"{base}/s/{quote(form_key)}{self._spoken}",
+            base=base,
+            lang=self.lang,
+            say=self.say,
+            sender=self.desk.publication.default_sender,
+            script=kind is Embed.SCRIPT,
+        )
+
     # --- parts -------------------------------------------------------------------------------------
 
     def say(self, key: str, **values: object) -> str:
@@ -210,9 +338,23 @@ class Pages:
 
     def offer(self, key: str) -> OfferView:
         """A free resource. Raises: KeyError."""
-        magnet = self.desk.publication.magnets[key]
-        told = facts.of_magnet(magnet, self.desk.root, self._words)
-        return OfferView(key, magnet.title, magnet.about, told, _names(magnet), magnet.url)
+        magnet, root = self.desk.publication.magnets[key], self.desk.root
+        files = () if magnet.url else magnet.files  # a resource that is a page elsewhere, whatever else it has
+        return OfferView(
+            key=key,
+            title=magnet.title,
+            about=magnet.about,
+            facts=facts.of_magnet(magnet, root, self._words),
+            files=tuple(FileView(*facts.of_file(root / file, self._words)) for file in files),
+            url=magnet.url,
+            address=self.desk.links.free(key),
+            sheet=bool(magnet.sheet) and (root / magnet.sheet).is_file(),
+        )
+
+    @property
+    def english(self) -> bool:
+        """Whether an error's own words fit in."""
+        return self.lang.split("-")[0] == "en"
 
     @property
     def path(self) -> str:
@@ -229,11 +371,13 @@ class Pages:
     def _words(self) -> Mapping[str, str]:
         return words(self.lang, self.desk.root)
 
-    def _write(self, name: str, title: str, *, private: bool = False, **values: Any) -> str:
+    def _write(self, name: str, title: str, *, private: bool = False, at: str = "", **values: Any) -> str:
+        """A page. `at`: where it is found, for a page that anybody may find."""
         template = templates.environment(self.desk.root).get_template(f"pages/{name}.html")
         return template.render(
             title=title,
             private=private,
+            canonical=f"{self.desk.links.base_url}{at}{self._spoken}" if at else "",
             publication=self.desk.publication,
             lang=self.lang,
             dir="rtl" if self.lang.split("-")[0] in RIGHT_TO_LEFT else "ltr",
@@ -242,6 +386,11 @@ class Pages:
             style=Markup(self.style),  # noqa: S704 -- our own file and tokens that were checked
             **values,
         )
+
+    @property
+    def _spoken(self) -> str:
+        """What asks for this language in an address; nothing for the publication's own."""
+        return "" if self.lang == self.desk.publication.language else f"?lang={self.lang}"
 
     def _ask(self, form: FormView) -> str:
         """The question a form asks."""
@@ -254,7 +403,7 @@ class Pages:
         said = wording(key, self.desk, self.lang, chosen)
         named = self.say("signup.button_magnet", title=title) if title else self.say("signup.button")
         button = said.promise.rstrip(".") if len(said.promise) <= _BUTTON else named
-        return FormView(key, chosen, title, form.topics, said, button)
+        return FormView(key, chosen, title, form.topics, said, button, gate.stamp(self.desk))
 
     def _form_for(self, magnet: str) -> str:
         """The form that gives this resource; else one that promises no other by its own words."""
@@ -283,9 +432,4 @@ class Pages:
 _BUTTON = 60  # characters
 _DAYS = LIFETIME[Purpose.DOWNLOAD].days
 _BUILT_IN = Path(facts.__file__).parent / "words"
-_CARRIERS = {"smtp": "our mail server's operator", "ses": "Amazon SES", "sendgrid": "SendGrid"}
-
-
-def _names(magnet: Magnet) -> tuple[str, ...]:
-    """The files' names; none for a resource that is a page elsewhere, whatever else it has."""
-    return () if magnet.url else tuple(Path(file).name for file in magnet.files)
+_CARRIERS = {"ses": "Amazon SES", "sendgrid": "SendGrid"}

@@ -9,8 +9,10 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from newsletter.core import address, network
 from newsletter.errors import AddressRefused, NotFound
 from newsletter.flows import signup
+from newsletter.flows.gate import Visit
 from newsletter.web import errors, headers
 from newsletter.web.door import Door, get
 from newsletter.web.pages import Pages
@@ -29,6 +31,8 @@ class Asked(BaseModel):
     magnet: str = Field("", max_length=100, description="A free resource; the form's own when empty.")
     letter: bool = Field(False, strict=True, description="Whether the form's topics are wanted beside the resource.")
     lang: str = Field("", max_length=35, description="A language of ours; the publication's own when empty.")
+    stamp: str = Field("", max_length=200, description="The hidden field of a form of ours, when there was one.")
+    comment: str = Field("", max_length=1000, description="Leave it empty: it stands in forms for programs to fill.")
 
 
 def routes(app: FastAPI, door: Door) -> None:
@@ -36,12 +40,12 @@ def routes(app: FastAPI, door: Door) -> None:
     publication = door.desk.publication
 
     @get(app, "/", summary="The signup page")
-    def front() -> Response:
-        return _form(publication.default_form, door)
+    def front(lang: str = "", again: str = "") -> Response:
+        return _form(publication.default_form, door, lang, again)
 
     @get(app, "/s/{form}", summary="The page of one signup form", responses={404: _PAGE})
-    def form_page(form: str) -> Response:
-        return _form(form, door)
+    def form_page(form: str, lang: str = "", again: str = "") -> Response:
+        return _form(form, door, lang, again)
 
     @app.post(
         "/subscribe",
@@ -56,16 +60,22 @@ def routes(app: FastAPI, door: Door) -> None:
         magnet: Annotated[str, Form()] = "",
         letter: Annotated[str, Form()] = "",
         lang: Annotated[str, Form()] = "",
+        stamp: Annotated[str, Form()] = "",
+        comment: Annotated[str, Form()] = "",
+        sure: Annotated[str, Form()] = "",
     ) -> Response:
         ticked = letter.strip().lower() not in _UNTICKED
-        asked = signup.Request(email, form, magnet, ticked, _known(lang, door), _page(form, magnet))
+        visit = Visit(stamp, comment, _network(request))
+        asked = signup.Request(email, form, magnet, ticked, _known(lang, door), _page(form, magnet), visit)
         frames = _origins(form, door)
         _same_side(request, frames, door)
         pages = door.pages.within(asked.lang)
         try:
+            if not sure and (better := address.meant(address.parse(email))):
+                return door.answer(pages.meant(asked, better), private=True, frames=frames)
             signup.signup(asked, door.desk)
         except AddressRefused as refused:
-            again = _again(asked, _plain(refused), pages, publication.default_form)
+            again = _again(asked, _plain(refused, pages), pages, publication.default_form)
             return door.answer(again, 400, private=True, frames=frames)
         door.wake()
         return door.answer(pages.sent(form, magnet), private=True, frames=frames)
@@ -80,11 +90,12 @@ def routes(app: FastAPI, door: Door) -> None:
     def subscribe_json(request: Request, asked: Asked) -> Response:
         _same_side(request, _origins(asked.form, door), door)
         lang = _known(asked.lang, door)
-        wanted = signup.Request(asked.email, asked.form, asked.magnet, asked.letter, lang, "/api/subscribe")
+        visit = Visit(asked.stamp, asked.comment, _network(request))
+        wanted = signup.Request(asked.email, asked.form, asked.magnet, asked.letter, lang, "/api/subscribe", visit)
         try:
             signup.signup(wanted, door.desk)
         except AddressRefused as refused:
-            return errors.problem(400, _plain(refused), field="email")
+            return errors.problem(400, _plain(refused, door.pages.within(lang)), field="email")
         door.wake()
         return JSONResponse(ACCEPTED, 202, headers.PRIVATE)
 
@@ -98,9 +109,10 @@ def _page(form: str, magnet: str) -> str:
     return f"/free/{magnet}" if magnet else f"/s/{form}" if form else "/"
 
 
-def _form(key: str, door: Door) -> Response:
+def _form(key: str, door: Door, lang: str, again: str) -> Response:
+    """`again`: somebody got no mail the first time, maybe as a browser filled what nobody sees: it is not there."""
     try:
-        html = door.pages.signup(key)
+        html = door.pages.within(lang).signup(key, open_=bool(again))
     except KeyError:
         raise NotFound("There is no such form.", "Start from the first page.") from None
     return door.answer(html, frames=_origins(key, door))
@@ -146,5 +158,10 @@ def _same_side(request: Request, listed: tuple[str, ...], door: Door) -> None:
         raise HTTPException(403)
 
 
-def _plain(refused: AddressRefused) -> str:
-    return f"{refused.what} {refused.todo}".strip()
+def _plain(refused: AddressRefused, pages: Pages) -> str:
+    """What is wrong, in the page's language: an error's own words are English."""
+    return pages.say("signup.refused") if not pages.english else f"{refused.what} {refused.todo}".strip()
+
+
+def _network(request: Request) -> str:
+    return network.of(request.client.host) if request.client else ""

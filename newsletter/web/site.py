@@ -13,9 +13,26 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 import newsletter
+from newsletter.flows import mail
 from newsletter.flows.desk import Desk
 from newsletter.flows.tick import tick
-from newsletter.web import archive, confirm, download, errors, health, icon, images, leave, signup
+from newsletter.web import (
+    archive,
+    confirm,
+    download,
+    embed,
+    errors,
+    feed,
+    free,
+    health,
+    icon,
+    images,
+    leave,
+    preferences,
+    signup,
+    stop,
+    webhooks,
+)
 from newsletter.web.door import Door
 from newsletter.web.guard import Guard
 from newsletter.web.headers import Headers
@@ -23,7 +40,8 @@ from newsletter.web.limit import Limit
 from newsletter.web.pages import Pages
 from newsletter.web.worker import Worker
 
-ROUTES = (signup, confirm, download, leave, archive, images, icon, health)
+_READ = (signup, embed, free, confirm, download, leave, preferences, archive, feed, images, icon)
+ROUTES = (*_READ, health, webhooks, stop)
 
 
 def site(desk: Desk, *, tick_seconds: float = 1.0) -> FastAPI:
@@ -32,27 +50,50 @@ def site(desk: Desk, *, tick_seconds: float = 1.0) -> FastAPI:
     In: the desk; how often, in seconds, the worker looks for what is due when nothing wakes it.
     Raises: SettingsError for a theme or template that cannot be used.
     """
-    worker = Worker(lambda: tick(desk), tick_seconds)
-    door = Door(desk, Pages(desk, desk.publication.language), worker.wake)
+    lanes = Lanes(Worker(lambda: mail.empty(desk), tick_seconds), Worker(lambda: tick(desk), tick_seconds))
+    door = Door(desk, Pages(desk, desk.publication.language), lanes.wake)
     app = FastAPI(
         title=desk.publication.name,
         version=newsletter.__version__,
         docs_url=None,  # its pages load scripts of a third party
         redoc_url=None,
         redirect_slashes=False,  # a redirect would break one-click leaving (RFC 8058, 3.2)
-        lifespan=_lifespan(worker),
+        lifespan=_lifespan(lanes),
     )
     for part in ROUTES:
         part.routes(app, door)
     errors.install(app, door)
     too_large, broken = errors.respond(door, errors.STATUS[413]), errors.respond(door, errors.BROKEN)
-    app.add_middleware(Limit, too_large=lambda: too_large)
+    app.add_middleware(Limit, too_large=lambda: too_large, events=webhooks.PATH)
     app.add_middleware(Guard, broken=lambda: broken)
+    app.add_middleware(embed.Shared, path=embed.API, origins=embed.origins(desk.publication))
     app.add_middleware(Headers, https=desk.links.base_url.startswith("https:"))  # the last added is the outermost
     return app
 
 
-def _lifespan(worker: Worker):  # type: ignore[no-untyped-def]  # noqa: ANN202
+class Lanes:
+    """Two threads: a confirmation never queues behind what providers tell by the thousand."""
+
+    def __init__(self, *workers: Worker) -> None:
+        self._workers = workers
+
+    def start(self) -> None:
+        """Begin both."""
+        for worker in self._workers:
+            worker.start()
+
+    def wake(self) -> None:
+        """There is something to do."""
+        for worker in self._workers:
+            worker.wake()
+
+    def stop(self) -> None:
+        """End both."""
+        for worker in self._workers:
+            worker.stop()
+
+
+def _lifespan(worker: Lanes):  # type: ignore[no-untyped-def]  # noqa: ANN202
     @asynccontextmanager
     async def running(_app: FastAPI) -> AsyncIterator[None]:
         worker.start()

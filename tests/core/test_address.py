@@ -7,7 +7,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.core.address import Address, masked, parse
+from newsletter.core.address import Address, masked, meant, one_mailbox, parse
 from newsletter.errors import AddressRefused
 
 
@@ -141,8 +141,8 @@ def test_a_domain_judged_before_changes_no_judgement(local, domain):
     ],
 )
 def test_one_mailbox_is_a_key_for_limits_alone(typed, key):
-    who = address.parse(typed)
-    assert address.one_mailbox(who).key == key
+    who = parse(typed)
+    assert one_mailbox(who).key == key
     assert who.key == typed.lower()  # who they are stays as they typed it
 
 
@@ -157,4 +157,4 @@ def test_one_mailbox_is_a_key_for_limits_alone(typed, key):
     ],
 )
 def test_a_slip_of_the_fingers(typed, better):
-    assert address.meant(address.parse(typed)) == better
+    assert meant(parse(typed)) == better

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event
 
 from newsletter.core import address, mime
-from newsletter.core.consent import Reason, State, Subscriber
+from newsletter.core.consent import Evidence, Kind, Reason, State, Subscriber
 from newsletter.core.email import fill
 from newsletter.core.links import Purpose
 from newsletter.errors import AddressRefused, LinkExpired, LinkRefused, NotFound
@@ -472,3 +472,22 @@ def test_rows_are_forgotten_when_privacy_says_so(desk: Desk, provider: FakeProvi
         assert tx.audience.suppression(desk.hmac(address.parse(ANN))) is Reason.UNSUBSCRIBED
         assert tx.audience.suppression(desk.hmac(address.parse("never@x.test"))) is None
     assert tick(desk).forgotten == 0
+
+
+def test_a_bounced_address_is_tried_once_and_then_after_a_month(
+    desk: Desk, provider: FakeProvider, clock: Clock
+) -> None:
+    confirm(asked(desk, provider), desk)
+    found = who(desk)
+    assert found is not None
+    with desk.store.begin() as tx:
+        tx.audience.move(found.id, State.BOUNCED, clock(), ends_links=True)
+        tx.audience.suppress(found.hmac, Reason.BOUNCED, clock())
+        tx.audience.record([Evidence(found.pid, Kind.BOUNCE, clock(), method="webhook")])
+    before = []
+    for days in (1, 16, 31):
+        clock.move(timedelta(days=days))
+        signup(Request(ANN), desk)
+        tick(desk)
+        before.append(len(provider.calls))
+    assert [after - before[0] for after in before] == [0, 0, 1]

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from newsletter.core import address
 from newsletter.core.campaign import Draft, Variant
 from newsletter.core.consent import State, Subscriber
 from newsletter.core.email import fill
-from newsletter.core.links import Links
+from newsletter.core.links import Links, Purpose
 from newsletter.core.pace import Pace
 from newsletter.core.publication import Footer, Form, Magnet, Publication, Sender
 from newsletter.flows.desk import Desk
@@ -29,6 +29,7 @@ from newsletter.store import SqlStore, open_store
 from newsletter.testing import Chance, Clock, FakeProvider
 from newsletter.web.serve import config as site_config
 from newsletter.web.serve import listen
+from tests.flows.reports import Telling
 
 PUBLICATION = Publication(
     name="Harbour Letters",
@@ -36,7 +37,9 @@ PUBLICATION = Publication(
     footer=Footer(address="3 Quay Street, Port Ellen", phone="555 0100", email="hello@harbour.test"),
     topics={"letter": "The Sunday letter"},
     magnets={
-        "tides": Magnet("Tide Notebook", "A page for each day of a month.", ("magnets/tide-notebook.pdf",)),
+        "tides": Magnet(
+            "Tide Notebook", "A page for each day of a month.", ("magnets/tide-notebook.pdf",), sheet="magnets/read.pdf"
+        ),
         "sheets": Magnet("Two Sheets", "One to write on, one to read.", ("magnets/write.pdf", "magnets/read.pdf")),
         "film": Magnet("A Short Film", "It lives elsewhere.", url="https://films.harbour.test/short"),
     },
@@ -115,6 +118,10 @@ class House:
         with self.store.read() as tx:
             return [f"{row['kind']} {row['method']}" for row in tx.audience.evidence(who.pid)]
 
+    def personal(self, who: Subscriber, what: Purpose) -> str:
+        """The path of a link that shows or erases what we hold, as it is mailed."""
+        return self.desk.links.personal(what, who.id, self.clock()).removeprefix(BASE)
+
     letter = LETTER
 
     def freeze(self, key: str, *, subject: str = "", page: str | None = LETTER, begun: bool = True) -> None:
@@ -139,10 +146,23 @@ class House:
             if begun:
                 tx.campaigns.start(campaign.id, self.clock())
 
+    @contextmanager
+    def again(self, **magnets: Magnet) -> Iterator[House]:
+        """The same house after somebody changed these magnets in newsletter.yml."""
+        changed = replace(self.desk.publication, magnets={**self.desk.publication.magnets, **magnets})
+        later = replace(self, desk=replace(self.desk, publication=changed))
+        with running(site_config(later.desk, tick_seconds=3600)) as later.url:
+            yield later
+
     def quiet(self) -> bool:
         """Whether no mail waits."""
         with self.store.read() as tx:
             return not {"waiting", "claimed"} & set(tx.queue.numbers())
+
+    def passed(self) -> bool:
+        """Whether the worker has been through what is due once."""
+        with self.store.read() as tx:
+            return tx.facts.get("hits_at") is not None
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
@@ -183,6 +203,8 @@ def write_files(root: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         pdf = PdfWriter()
         pdf.add_blank_page(200, 200)
+        if name == "write":
+            pdf.add_metadata({"/Title": "A Page to Write On"})
         pdf.write(path)
         pdf.close()
     (root / "images").mkdir()
@@ -206,6 +228,7 @@ def build(root: Path, publication: Publication = PUBLICATION, base: str = BASE) 
         now=clock,
         entropy=Chance().bytes,
         pace=Pace(),
+        reports={"telling": Telling()},
     )
     house = House(desk, store, clock, provider, database)
     house.http.trust_env = False
@@ -217,6 +240,7 @@ def open_house(root: Path, publication: Publication = PUBLICATION, base: str = B
     house = build(root, publication, base)
     try:
         with running(site_config(house.desk, tick_seconds=3600)) as house.url:
+            until(house.passed)  # the first pass notes that it was there
             yield house
     finally:
         house.http.close()
@@ -234,6 +258,12 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 def open_a_house():
     """For a test that needs another publication or base URL."""
     return open_house
+
+
+@pytest.fixture(scope="session")
+def build_house():
+    """All of a house but the server, for a test that runs it in its own way."""
+    return build
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
+import io
 import re
 
 import pytest
+from PIL import Image
 
 from newsletter.web import headers
 
@@ -31,6 +33,16 @@ def test_a_letter_is_served_as_it_was_frozen(house, letters):
     policy = response.headers["content-security-policy"]
     assert headers.policy("p{color:navy}", images="https://letters.harbour.test") == policy
     assert "img-src 'self' https://letters.harbour.test;" in policy
+
+
+def test_the_picture_beside_a_shared_link_is_drawn_of_what_was_frozen(house, letters):
+    answer = house.get("/archive/low-water/share.png")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    assert Image.open(io.BytesIO(answer.content)).size == (1200, 630)
+    assert answer.content == house.get("/archive/low-water/share.png").content
+    assert house.http.head(house.url + "/archive/low-water/share.png", timeout=10).status_code == 200
+    for slug in ("not-begun", "not-public", "nope"):
+        assert house.get(f"/archive/{slug}/share.png").status_code == 404
 
 
 @pytest.mark.parametrize("slug", ["not-begun", "not-public", "nope", "%00", "..%2f"])

@@ -1,6 +1,9 @@
 """A person without a mouse, in a browser without JavaScript: from the form to the workbook."""
 
+import io
+
 import pytest
+from pypdf import PdfReader
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
@@ -87,9 +90,39 @@ def test_nothing_is_wider_than_the_smallest_screen(house, browser):
         "/free/tides",
         "/privacy",
         "/archive/",
+        "/free/film?lang=es",
         "/unsubscribe/x",
+        f"/preferences/{house.join('narrow@example.org', letter='yes').unsubscribe_token}",
         "/nowhere",
     ):
         page.goto(house.url + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+    context.close()
+
+
+@pytest.mark.parametrize("paper", ["Letter", "A4"])
+def test_printing_a_page_to_hand_on_gives_one_sheet_for_the_person_at_the_other_end(house, browser, paper):
+    page = browser.new_page()
+    page.goto(house.url + "/free/tides")
+    (sheet,) = PdfReader(io.BytesIO(page.pdf(format=paper))).pages
+    text = " ".join(sheet.extract_text().split())
+    for words in ("Tide Notebook", "letters.harbour.test/free/tides", "Point the camera", "In an emergency, call 112."):
+        assert words in text
+    for words in ("Your email address", "Send me", "Words to hand it on", "Privacy"):
+        assert words not in text
+    page.close()
+
+
+def test_a_mistake_is_undone_with_the_keyboard_alone(house, browser):
+    who = house.join("oops@example.org", letter="yes")
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 320, "height": 640})
+    page = context.new_page()
+    page.goto(house.url + f"/unsubscribe/{who.unsubscribe_token}")
+    press(page, "Stop the letters")
+    press(page, "Undo")
+    page.get_by_role("heading", name="As it was before").wait_for()
+    assert house.evidence("oops@example.org")[-2:] == ["withdraw page", "undo page"]
+    page.goto(house.url + f"/preferences/{who.unsubscribe_token}")
+    press(page, "Mail me the link to a copy")
+    page.get_by_role("heading", name="Please look in your inbox").wait_for()
     context.close()

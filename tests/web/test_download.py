@@ -1,8 +1,9 @@
 import http.client
 from datetime import timedelta
-from urllib.parse import quote
 
 import pytest
+
+from newsletter.core.publication import Magnet
 
 
 @pytest.fixture(scope="module")
@@ -99,18 +100,25 @@ def test_a_number_that_is_none_is_a_page(house, link):
     assert house.post(link, data={"file": "one"}).status_code == 422
 
 
-def test_the_pages_of_the_free_resources(house):
-    page = house.get("/free-offerings").text
-    for key, magnet in house.desk.publication.magnets.items():
-        assert magnet.title in page
-        assert f'href="/free/{quote(key)}"' in page
-        assert house.get(f"/free/{key}").status_code == 200
-    tides = house.get("/free/tides").text
-    assert 'name="form" value="notebook"' in tides
-    assert 'id="share"' in tides
-    assert "https://letters.harbour.test/free/tides" in tides
-    sheets = house.get("/free/sheets").text
-    assert 'name="magnet" value="sheets"' in sheets
-    assert "Send me the free Tide Notebook" not in sheets
-    assert 'href="https://films.harbour.test/short"' in house.get("/free/film").text
-    assert house.get("/free/nope").status_code == 404
+def test_each_file_has_a_button_that_says_what_it_is(own_house):
+    own_house.sign_up("two@example.org", form="plain", magnet="sheets")
+    own_house.post(own_house.link("two@example.org", "confirm"))
+    link = own_house.link("two@example.org", "download", 2)
+    page = own_house.get(link).text
+    assert page.count("<button") == 2
+    assert "Download read.pdf" in page  # it has no title of its own
+    assert "Download A Page to Write On" in page
+    assert own_house.post(link, data={"file": "1"}).headers["location"].endswith("/read.pdf")
+
+
+def test_a_link_in_an_old_mail_gives_the_file_of_today(own_house):
+    """Files are replaced in newsletter.yml: by others, by fewer, under other names."""
+    own_house.join("old@example.org")
+    link = own_house.link("old@example.org", "download", 2)
+    file = own_house.desk.root / "magnets/tide-notebook.pdf"
+    file.write_bytes(file.read_bytes() + b"% second edition\n")
+    assert own_house.get(own_house.post(link).headers["location"]).content.endswith(b"second edition\n")
+    with own_house.again(tides=Magnet("Tide Notebook", files=("magnets/read.pdf",))) as later:
+        assert later.get(later.post(link).headers["location"]).headers["content-disposition"].endswith('"read.pdf"')
+    with own_house.again(tides=Magnet("Tide Notebook", url="https://films.harbour.test/tides")) as later:
+        assert 'href="https://films.harbour.test/tides"' in later.get(link).text

@@ -68,3 +68,33 @@ def test_promise_4_leaving_stops_the_mail_that_waits(own_house):
     own_house.post(f"/unsubscribe/{who.unsubscribe_token}")
     own_house.post(f"/unsubscribe/{who.unsubscribe_token}")
     assert len(own_house.provider.calls) == before
+
+
+@pytest.mark.parametrize(
+    ("query", "words"), [("undo=yes", "As it was before"), ("why=often", "Thank you for telling us")]
+)
+def test_second_thoughts_have_the_same_answer_for_any_link(house, thanks, query, words):
+    who = house.join(f"second-{query[:3]}@example.org", letter="yes")
+    left = house.post(f"/unsubscribe/{who.unsubscribe_token}?by=page")
+    assert f'action="?{query}"' in left.text
+    first = house.post(f"/unsubscribe/{who.unsubscribe_token}?{query}")
+    assert words in first.text
+    for token in ("x", who.unsubscribe_token):
+        assert house.post(f"/unsubscribe/{token}?{query}").content == first.content
+
+
+def test_undo_and_a_reason_act_and_nothing_is_asked_before_leaving(house):
+    who = house.join("undo@example.org", letter="yes")
+    way = f"/unsubscribe/{who.unsubscribe_token}"
+    assert "<input" not in house.get(way).text
+    house.post(f"{way}?by=page")
+    house.post(f"{way}?why=enough")
+    house.post(f"{way}?undo=yes")
+    assert house.state("undo@example.org") is State.ACTIVE
+    assert house.subscriber("undo@example.org").topics == ("letter",)
+    assert house.evidence("undo@example.org")[-3:] == ["withdraw page", "reason page", "undo page"]
+
+
+@pytest.mark.parametrize("query", ["?why=", "?why=%00", "?why=<b>", "?undo=", "?by=x", "?to=preferences"])
+def test_no_query_breaks_the_way_out(house, query):
+    assert house.post(f"/unsubscribe/nobody{query}").status_code == 200

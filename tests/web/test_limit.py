@@ -49,5 +49,9 @@ def test_half_a_request_is_no_request(sent):
     async def send(message):
         answered.append(message)
 
-    asyncio.run(Limit(app, too_large=lambda: PlainTextResponse("no", 413))({"type": "http"}, receive, send))
+    asyncio.run(
+        Limit(app, too_large=lambda: PlainTextResponse("no", 413), events="/webhooks/")(
+            {"type": "http", "path": "/"}, receive, send
+        )
+    )
     assert called == answered == messages == []

@@ -169,10 +169,26 @@ def test_the_page_says_how_things_stand(desk: Desk) -> None:
         assert inbox.program in page
 
 
+def test_twice_as_large_is_half_as_wide(desk: Desk) -> None:
+    page = desk.get(f"/issue/{STEM}?view=zoomed").text
+    assert re.search(r'<iframe [^>]*class="twice" width="320"', page)
+    assert "iframe.twice{zoom:2}" in page
+    assert "twice" not in re.sub("iframe.twice{zoom:2}", "", desk.page())
+
+
+def test_a_shared_link_is_shown_with_its_picture(desk: Desk) -> None:
+    card = desk.pane("shared")
+    assert "data:image/png;base64," in card
+    assert "<b>A quiet week</b>" in card
+    assert "localhost" in card
+    desk.change("draft: false", "draft: false\nimage: {src: images/sea.png, alt: The sea}")
+    assert re.search(r'<img src="/images/[0-9a-f]{12}-sea\.\w+" alt="The sea">', desk.pane("shared"))
+
+
 def test_each_view_is_what_its_name_says(desk: Desk) -> None:
     desk.change("Rest is part", "![A sea](images/sea.png)\n\nRest is part")
     shown = {view.key: desk.pane(view.key) for view in VIEWS}
-    assert all("letter about rest" in html for html in shown.values())
+    assert all("letter about rest" in html for key, html in shown.items() if key != "shared")
     assert "prefers-color-scheme:dark" not in shown["dark"]
     assert "<style" not in shown["unstyled"]
     assert "<!--[if" not in shown["outlook"]
@@ -343,7 +359,7 @@ def test_no_page_and_no_mail_of_the_program_is_left_out(desk: Desk) -> None:
     paper = system.paper_desk(desk.root, settings.load(desk.root, {}))
     for _, _, draw in system._pages(Told(paper, "en"), paper):
         draw()
-    helpers = {"within", "say", "offer"}
+    helpers = {"within", "say", "offer", "snippet"}
     pages = {name for name, part in vars(Pages).items() if callable(part) and not name.startswith("_")} - helpers
     assert pages <= drawn, f"these pages have no state in the preview: {sorted(pages - drawn)}"
     made = {

@@ -1,6 +1,8 @@
 import html
 import json
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import astuple, replace
 
 import pytest
@@ -10,6 +12,7 @@ from newsletter.core.consent import Change, Reason, State, step
 from newsletter.flows.consent import wording
 from newsletter.flows.signup import Request
 from newsletter.web.pages import Pages
+from newsletter.web.serve import config as site_config
 from newsletter.web.signup import ACCEPTED
 
 
@@ -254,4 +257,126 @@ def test_a_signup_wakes_the_worker(own_house):
 
 
 def test_the_fields_are_those_of_the_flow():
-    assert list(Request.__dataclass_fields__) == ["email", "form", "magnet", "letter", "lang", "source"]
+    assert list(Request.__dataclass_fields__) == ["email", "form", "magnet", "letter", "lang", "source", "visit"]
+
+
+def form_of(page: str) -> dict[str, str]:
+    """The hidden fields of the form in a page, and the trap, as a browser sends them."""
+    hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page)
+    trap = {"comment": ""} if 'id="comment"' in page else {}
+    return trap | {name: html.unescape(value) for name, value in hidden}
+
+
+class TestWhoComes:
+    def test_a_person_who_reads_the_page_is_the_usual_case(self, own_house):
+        fields = form_of(own_house.get("/").text)
+        own_house.clock.move(4)
+        own_house.post("/subscribe", data={"email": "read@example.org", **fields})
+        own_house.sign_up("copied@example.org")
+        assert lanes(own_house) == [("read@example.org", 0), ("copied@example.org", 1)]
+
+    @pytest.mark.parametrize("fields", [{"comment": "Buy this"}, {"stamp": "W10.aw8EGA.x"}, {"stamp": "0"}])
+    @pytest.mark.parametrize("api", [False, True])
+    def test_a_program_gets_the_same_answer_and_leaves_nothing(self, house, fields, api):
+        if api:
+            first = house.post("/api/subscribe", json={"email": "one@example.org"})
+            with house.unchanged():
+                second = house.post("/api/subscribe", json={"email": "bot@example.org", **fields})
+        else:
+            first = house.sign_up("one@example.org")
+            with house.unchanged():
+                second = house.sign_up("bot@example.org", **fields)
+        assert answer(first) == answer(second)
+        assert house.state("bot@example.org") is None
+
+    def test_whose_browser_fills_what_nobody_sees_gets_through_by_asking_again(self, house):
+        page = house.sign_up("filled@example.org", comment="filled by itself").text
+        back = re.search(r'href="(/s/notebook\?again=yes)"', page)
+        assert back
+        again = house.get(back[1]).text
+        assert "comment" not in again
+        assert "comment" not in house.get("/free/tides?again=yes").text
+        house.sign_up("filled@example.org", **form_of(again))
+        assert house.state("filled@example.org") is State.PENDING
+
+    def test_the_trap_is_for_no_person(self, house):
+        trap = re.search(r'<p class="aside" aria-hidden="true">.*?</p>', house.get("/").text)
+        assert trap
+        assert 'autocomplete="off" tabindex="-1"' in trap[0]
+
+    def test_a_proxy_that_is_trusted_tells_networks_apart(self, tmp_path, run_site, build_house):
+        house = build_house(tmp_path)
+        with closing(house.store), house.http, run_site(site_config(house.desk, ("127.0.0.1",), 3600)) as house.url:
+            for number in range(7):
+                sent = {"X-Forwarded-For": "192.0.2.7"}
+                house.post("/subscribe", data={"email": f"n{number}@example.org"}, headers=sent)
+            house.post("/subscribe", data={"email": "m@example.org"}, headers={"X-Forwarded-For": "192.0.2.8"})
+            assert [lane for _, lane in lanes(house)] == [1, 1, 1, 1, 1, 2, 2, 1]
+
+
+def lanes(house) -> list[tuple[str, int]]:
+    with closing(sqlite3.connect(house.database)) as raw:
+        query = "SELECT email, lane FROM signups JOIN subscribers s ON s.id = subscriber_id ORDER BY signups.id"
+        return raw.execute(query).fetchall()
+
+
+class TestASlip:
+    def test_two_buttons_and_nothing_is_written_before_one_is_pressed(self, house):
+        fields = {"letter": "yes", "magnet": "sheets", "stamp": "", "form": "plain"}
+        with house.unchanged():
+            page = house.post("/subscribe", data={"email": " Ann@gmial.com ", **fields})
+        assert page.status_code == 200
+        assert page.headers["cache-control"] == "no-store"
+        buttons = re.findall(r'<button[^>]* name="email" value="([^"]+)">', page.text)
+        assert buttons == ["Ann@gmail.com", "Ann@gmial.com"]
+        kept = form_of(page.text)
+        assert kept["sure"] == "yes"
+        for email in buttons:
+            assert (
+                house.post("/subscribe", data={**kept, "email": email}).text.count("<h1>Please look in your inbox") == 1
+            )
+            assert house.state(email) is State.PENDING
+
+    def test_what_was_typed_is_escaped_and_kept(self, house):
+        page = house.sign_up("a&b@gmial.com", lang="es", comment="x").text
+        assert 'value="a&amp;b@gmail.com"' in page
+        assert form_of(page)["comment"] == "x"
+        assert '<html lang="es"' in page
+
+
+class TestLanguages:
+    @pytest.mark.parametrize("path", ["/", "/s/plain", "/free-offerings", "/free/tides", "/privacy", "/archive/"])
+    def test_a_public_page_speaks_what_is_asked_for(self, house, path):
+        page = house.get(f"{path}?lang=es").text
+        assert '<html lang="es" dir="ltr">' in page
+        assert f'<link rel="canonical" href="https://letters.harbour.test{path}?lang=es">' in page
+        assert house.get(f"{path}?lang=xx").text == house.get(path).text
+
+    def test_promise_8_what_is_asked_in_spanish_is_kept_in_spanish(self, house):
+        fields = form_of(house.get("/s/notebook?lang=es").text)
+        assert fields["lang"] == "es"
+        assert '<html lang="es"' in house.sign_up("ana@example.org", **fields).text
+        assert "Confirme su dirección" in house.letters_to("ana@example.org")[0]
+        who = house.subscriber("ana@example.org")
+        with house.store.read() as tx:
+            wording = tx.audience.evidence(who.pid)[0]["wording"]
+        assert wording.startswith("Obtener «Tide Notebook»\nQuiero recibir de Harbour Letters: The Sunday letter.\n")
+        link = house.link("ana@example.org", "confirm")
+        assert "Sí, envíenme «Tide Notebook»" in house.get(link).text
+        assert "Aquí está «Tide Notebook»" in house.post(link).text
+
+    def test_what_is_wrong_is_said_in_the_same_language(self, house):
+        page = house.sign_up("ana@example", lang="es").text
+        assert "Esto no parece una dirección de correo." in page
+        problem = house.post("/api/subscribe", json={"email": "ana@example", "lang": "es"}).json()
+        assert problem["detail"].startswith("Esto no parece")
+
+    def test_a_spanish_publication_has_spanish_troubles(self, tmp_path, open_a_house, house):
+        spanish = replace(house.desk.publication, language="es")
+        with open_a_house(tmp_path, spanish) as opened:
+            for path in ("/nowhere", "/free/nope", "/confirm/x", "/download/x", "/preferences/x"):
+                words = re.sub(r"<style>.*?</style>|<[^>]+>", " ", opened.get(path).text, flags=re.DOTALL)
+                assert "enlace" in words or "dirección" in words
+                assert not re.search(r"\b(link|form|again|address)\b", words.partition("Harbour Letters")[2].lower()), (
+                    path
+                )

@@ -9,6 +9,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from newsletter.content import images
+from newsletter.core.links import Purpose
 from newsletter.web.site import site
 
 AGENTS = (
@@ -28,6 +29,7 @@ def places(house):
     house.sign_up("waiting@example.org", letter="yes")
     download = house.link("site@example.org", "download", 2)
     place = house.post(download).headers["location"]
+    mailed = [house.personal(who, what) for what in (Purpose.EXPORT, Purpose.ERASE)]
     found = {
         "/": ["/"],
         "/s/{form}": ["/s/notebook", "/s/nope"],
@@ -36,12 +38,24 @@ def places(house):
         "/files/{token}/{name}": [place, "/files/x/y.pdf"],
         "/unsubscribe/{token}": [f"/unsubscribe/{who.unsubscribe_token}", "/unsubscribe/x"],
         "/unsubscribe/{token}/": [f"/unsubscribe/{who.unsubscribe_token}/"],
+        "/preferences/{token}": [
+            f"/preferences/{who.unsubscribe_token}",
+            "/preferences/x",
+            "/preferences/x.y",
+            *mailed,
+        ],
         "/archive/": ["/archive/"],
         "/archive": ["/archive"],
         "/archive/{slug}": ["/archive/low-water", "/archive/x"],
+        "/archive/{slug}/share.png": ["/archive/low-water/share.png", "/archive/x/share.png"],
         "/images/{name}": [f"/images/{images.asset('images/sea.png', house.desk.root).name}", "/images/x"],
         "/free-offerings": ["/free-offerings"],
         "/free/{magnet}": ["/free/tides", "/free/film", "/free/x"],
+        "/free/{magnet}/qr.svg": ["/free/tides/qr.svg", "/free/x/qr.svg"],
+        "/free/{magnet}/qr.png": ["/free/film/qr.png", "/free/x/qr.png"],
+        "/free/{magnet}/sheet.pdf": ["/free/tides/sheet.pdf", "/free/film/sheet.pdf", "/free/x/sheet.pdf"],
+        "/feed.xml": ["/feed.xml"],
+        "/embed.js": ["/embed.js"],
         "/privacy": ["/privacy"],
         "/favicon.ico": ["/favicon.ico"],
         "/healthz": ["/healthz"],
@@ -84,7 +98,7 @@ def test_every_answer_has_the_headers(house, places):
 
 def test_a_page_of_one_person_is_kept_and_found_by_nobody(house, places):
     for path in places:
-        if path.startswith(("/confirm/", "/download/", "/unsubscribe/", "/files/")):
+        if path.startswith(("/confirm/", "/download/", "/unsubscribe/", "/files/", "/preferences/")):
             headers = house.get(path).headers
             assert "no-store" in headers["cache-control"], path
             assert "noindex" in headers["x-robots-tag"], path
@@ -106,7 +120,8 @@ def test_promise_7_no_page_loads_or_frames_anything(house, places):
         if not response.headers["content-type"].startswith("text/html"):
             continue
         page = response.text
-        assert not re.search(r"<(script|iframe|img|link|object|embed|video|audio|source|base)\b", page)
+        assert not re.search(r"<(script|iframe|img|object|embed|video|audio|source|base)\b", page)
+        assert set(re.findall(r"<link rel=\"(\w+)\"", page)) <= {"canonical", "alternate"}  # what no browser loads
         assert not re.search(r"\b(src|srcset|poster|ping|style|on\w+)=", page.partition("</head>")[2])
         assert not re.search(r"url\(|@import|@font-face", page)
         assert "http-equiv" not in page
