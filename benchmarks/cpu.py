@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,21 @@ def child(module: str, *arguments: str) -> Any:
     command = [sys.executable, "-m", module, *arguments]
     found = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
     return json.loads(found.stdout)
+
+
+@contextmanager
+def serving(module: str, *arguments: str) -> Iterator[str]:
+    """Run a module of ours that serves until it is stopped, in a process of its own; its address."""
+    command = [sys.executable, "-m", module, *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        try:
+            found = re.search(r"http://\S+", server.stdout.readline())
+            assert found, f"{module} did not say where it serves"
+            yield found[0]
+        finally:
+            server.terminate()
+            server.wait(30)
 
 
 def whole(command: list[str]) -> float:

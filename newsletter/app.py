@@ -8,21 +8,22 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from newsletter import providers
 from newsletter import settings as settings_
 from newsletter.core.links import Links
 from newsletter.errors import ConfigurationError
 from newsletter.flows.desk import Desk
-from newsletter.ports import Provider
+from newsletter.ports import Provider, Reports
 from newsletter.settings import Settings
 from newsletter.store import SqlStore, open_store
 
@@ -73,20 +74,45 @@ def make_desk(found: Settings, root: Path, store: SqlStore, *, provider: str = "
         publication=found.publication(),
         store=store,
         provider=chosen,
-        transactional=make_provider(other, found, root) if other and other != chosen.name else chosen,
+        transactional=make_transactional(other or chosen.name, found, root, chosen),
         links=Links(found.base_url.rstrip("/"), _secret_keys(found, root)),
         suppression_key=suppression_key,
         now=lambda: datetime.now(UTC),
         entropy=secrets.token_bytes,
         pace=found.send.pace(),
+        reports=make_reports(found, root),
+        owner=found.owner.email,
         notes=settings_.not_yet(found),
+        free=lambda: _free(_places(found, root, chosen)),
     )
 
 
+def _places(found: Settings, root: Path, provider: Provider) -> list[Path]:
+    """Where a campaign takes room on this machine: the database's folder, and the provider's own."""
+    url = database_url(found, root)
+    places = [Path(url.removeprefix("sqlite:///")).parent] if url.startswith("sqlite:///") else []
+    own = getattr(provider, "path", None)
+    return [*places, own] if isinstance(own, Path) else places
+
+
+def _free(places: Sequence[Path]) -> int | None:
+    """Bytes free on the fullest of some disks; None when there is none to look at."""
+    there = [next((one for one in (place, *place.parents) if one.is_dir()), None) for place in places]
+    return min((shutil.disk_usage(one).free for one in there if one), default=None)
+
+
 def database_url(found: Settings, root: Path) -> str:
-    """The database's address; a relative SQLite path is from the publication's folder."""
+    """The database's address; a relative SQLite path is from the publication's folder.
+
+    Raises: ConfigurationError for one in memory: each command would begin with an empty one, and mail everybody anew.
+    """
     url = found.database_url.get_secret_value()
     prefix = "sqlite:///"
+    if url.startswith("sqlite") and url.removeprefix(prefix) in {"sqlite:", "sqlite://", "", ":memory:"}:
+        raise ConfigurationError(
+            "The database has no file, so it would forget what was sent.",
+            "Use sqlite:///var/newsletter.db or postgresql://user@host/name (NEWSLETTER_DATABASE_URL).",
+        )
     if url.startswith(prefix) and not url.startswith(prefix + "/"):
         return prefix + str((root / url.removeprefix(prefix)).resolve())
     return url
@@ -94,18 +120,45 @@ def database_url(found: Settings, root: Path) -> str:
 
 def make_provider(name: str, found: Settings, root: Path) -> Provider:
     """A provider by its name. Raises: ConfigurationError for a name there is none of, or that does not load."""
+    built: Provider = _module(name).build(getattr(found, name), root)
+    return built
+
+
+def make_transactional(name: str, found: Settings, root: Path, letters: Provider) -> Provider:
+    """The provider of the front door's mail: that of letters, unless it is another, or keeps the two apart.
+
+    The module of one that does has `build_transactional(section, root)`.
+    """
+    build = getattr(_module(name), "build_transactional", None)
+    if build is None:
+        return letters if name == letters.name else make_provider(name, found, root)
+    built: Provider = build(getattr(found, name), root)
+    return built
+
+
+def _module(name: str) -> Any:
     if name not in providers.installed():
         known = ", ".join(providers.installed())
         raise ConfigurationError(f'There is no provider "{name}".', f"Choose one of: {known}.")
     try:
-        module = providers.load(name)
+        return providers.load(name)
     except Exception as problem:  # noqa: BLE001 - it may be anybody's code
         raise ConfigurationError(
             f'The provider "{name}" cannot be loaded ({type(problem).__name__}: {problem}).',
             f"It is of the package {providers.installed()[name].value}.",
         ) from None
-    built: Provider = module.build(getattr(found, name), root)
-    return built
+
+
+def make_reports(found: Settings, root: Path) -> dict[str, Reports]:
+    """Who may tell us by webhook: every provider whose secret for it is set."""
+    made = {}
+    for name in providers.installed():
+        with contextlib.suppress(Exception):  # one that does not load is told when it is chosen
+            maker = getattr(providers.load(name), "reports", None)
+            reads = maker(getattr(found, name), root) if maker else None
+            if reads is not None:
+                made[name] = reads
+    return made
 
 
 def _secret_keys(found: Settings, root: Path) -> tuple[str, ...]:

@@ -7,14 +7,16 @@ its place. Secrets come only from the environment or `.env`; every other setting
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_type_hints
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, create_model
@@ -26,10 +28,14 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+from pydantic_settings import SettingsError as UnreadableValue
 
+from newsletter import providers
 from newsletter.content import document
 from newsletter.content.document import Document
 from newsletter.core import address
+from newsletter.core.brake import Canary, Limits
+from newsletter.core.campaign import LETTER, topics_of
 from newsletter.core.pace import Pace
 from newsletter.core.publication import Look, Publication
 from newsletter.core.schedule import zone
@@ -37,9 +43,6 @@ from newsletter.errors import AddressRefused, ContentError, SettingsError
 
 FILE = "newsletter.yml"
 PREFIX = "NEWSLETTER_"
-
-SECRETS = ("secret_keys", "suppression_key", "smtp.password")
-"""Never in newsletter.yml: it lies in the repository."""
 
 
 def _listed(value: object) -> object:
@@ -51,12 +54,13 @@ def _listed(value: object) -> object:
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d)?")
 _SPANS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, None: 1}
+_FOR_EVER = 1e12
 
 
 def _span(value: object) -> object:
     """`12h`, `15 min`, `90s` or plain seconds."""
     if isinstance(value, str) and (found := _SPAN.fullmatch(value.strip().lower())):
-        return timedelta(seconds=float(found[1]) * _SPANS[found[2]])
+        return min(float(found[1]) * _SPANS[found[2]], _FOR_EVER)  # beyond what a timedelta holds; refused by its limit
     return value
 
 
@@ -69,28 +73,14 @@ def _share(value: object) -> object:
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 Keys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed)]
-Span = Annotated[timedelta, BeforeValidator(_span), Field(gt=timedelta(0))]
-Share = Annotated[float, BeforeValidator(_share), Field(ge=0)]
+Span = Annotated[timedelta, BeforeValidator(_span), Field(gt=timedelta(0), le=timedelta(days=366))]
+Pause = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(0), le=timedelta(days=7))]
+Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=100)]
+Part = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)]
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Outbox(_Part):
-    """The outbox provider: one Maildir."""
-
-    path: Path = Path("var/outbox")
-
-
-class Smtp(_Part):
-    """The smtp provider."""
-
-    host: str = ""
-    port: Annotated[int, Field(ge=1, le=65535)] = 587
-    username: str = ""
-    password: SecretStr = SecretStr("")
-    security: Literal["starttls", "tls", "none"] = "starttls"
 
 
 class Send(_Part):
@@ -98,13 +88,16 @@ class Send(_Part):
 
     threads: Annotated[int, Field(ge=1, le=64)] = 8
     batch_size: Annotated[int, Field(ge=1)] | None = None
-    rate: Annotated[float, Field(gt=0)] | None = None
-    timeout: Annotated[float, Field(gt=0)] = 30.0
-    lease: Span = timedelta(seconds=120)
-    settle: Annotated[float, Field(ge=0)] | None = None
-    canary: Share = 0.02
-    canary_soak: Span = timedelta(minutes=15)
-    hold: Span = timedelta(minutes=10)
+    rate: Annotated[float, Field(ge=1e-4, le=1e6)] | None = None
+    timeout: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    lease: Annotated[Span, Field(le=timedelta(days=1))] = timedelta(seconds=120)
+    settle: Annotated[float, Field(ge=0, le=7 * 86400)] | None = None
+    canary: Part = 0.02
+    canary_soak: Pause = timedelta(minutes=15)
+    hold: Pause | None = None
+    brake_bounces: Part = 0.05
+    brake_complaints: Part = 0.001
+    brake_rejections: Part = 0.05
     max_recipients: Annotated[int, Field(ge=1)] | None = None
     max_lateness: Span = timedelta(hours=12)
     max_growth: Share = 0.2
@@ -112,7 +105,9 @@ class Send(_Part):
 
     def pace(self) -> Pace:
         """As the flows take it."""
-        return Pace(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Pace)})
+        same = {name: getattr(self, name) for name in vars(Pace()) if name in type(self).model_fields}
+        limits = Limits(self.brake_bounces, self.brake_complaints, self.brake_rejections)
+        return Pace(**{**same, "canary": Canary(self.canary, self.canary_soak), "brake": limits})
 
 
 class Transactional(_Part):
@@ -139,6 +134,24 @@ def _keys_of(publication: type[Publication]) -> dict[str, Any]:
     return keys
 
 
+def _sections() -> dict[str, type[Any]]:
+    """The settings of each installed provider. One that cannot be loaded has none: it is told when it is chosen."""
+    found = {}
+    for name in providers.installed():
+        with contextlib.suppress(Exception):
+            found[name] = providers.load(name).Section
+    return found
+
+
+def _section_keys() -> dict[str, Any]:
+    return {name: (_strict(section), Field(default_factory=section)) for name, section in _sections().items()}
+
+
+def _strict(section: type[Any]) -> type[Any]:
+    section.__pydantic_config__ = ConfigDict(extra="forbid")  # a misspelled name is told
+    return section
+
+
 class _Base(BaseSettings):
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -153,19 +166,17 @@ class _Base(BaseSettings):
 if TYPE_CHECKING:
     _Publication = _Base
 else:
-    _Publication = create_model("_Publication", __base__=_Base, **_keys_of(Publication))
+    _Publication = create_model("_Publication", __base__=_Base, **_keys_of(Publication), **_section_keys())
 
 
 class Settings(_Publication):
-    """All settings: the publication's own keys (core/publication.py) and these."""
+    """All settings: the publication's own keys (core/publication.py), a section for each provider, and these."""
 
     database_url: SecretStr = SecretStr("sqlite:///var/newsletter.db")  # it may hold a password
     provider: str = "outbox"
     base_url: str = "http://localhost:8000"
     secret_keys: Keys = ()
     suppression_key: SecretStr = SecretStr("")
-    outbox: Outbox = Outbox()
-    smtp: Smtp = Smtp()
     send: Send = Send()
     transactional: Transactional = Transactional()
     trusted_proxies: Words = ()
@@ -189,7 +200,19 @@ class Settings(_Publication):
         return tuple(init_settings.init_kwargs["_sources"]) if "_sources" in init_settings.init_kwargs else ()
 
 
-NOT_YET = ("send.canary", "send.canary_soak", "send.hold", "sequences", "seeds", "rhythm", "owner", "editors")
+SECRETS = (
+    "secret_keys",
+    "suppression_key",
+    *(
+        f"{name}.{field.name}"
+        for name, section in _sections().items()
+        for field in dataclasses.fields(section)
+        if get_type_hints(section)[field.name] is SecretStr
+    ),
+)
+"""Never in newsletter.yml: it lies in the repository."""
+
+NOT_YET = ("sequences", "rhythm", "editors")
 """Settings with their place in the design that nothing obeys yet: a plan says so when one is set."""
 
 
@@ -215,6 +238,8 @@ def load(root: Path, environ: Mapping[str, str]) -> Settings:
     faults = [*_unknown(env), *_secrets_in(plain, file)]
     try:
         found = Settings(_sources=(_Environment(env), InitSettingsSource(Settings, init_kwargs=plain)))  # type: ignore[call-arg]
+    except UnreadableValue as problem:
+        raise _refused([*faults, _no_json(str(problem), env)]) from None
     except ValidationError as problem:
         faults += [_fault(dict(error), env, file) for error in problem.errors(include_url=False)]
         raise _refused(faults) from None
@@ -223,6 +248,14 @@ def load(root: Path, environ: Mapping[str, str]) -> Settings:
     if faults:
         raise _refused(faults)
     return found
+
+
+def _no_json(said: str, env: Mapping[str, str]) -> str:
+    """A whole section was given in one variable, and not as JSON."""
+    field = re.search(r'field "(\w+)"', said)
+    name = PREFIX + field[1].upper() if field else PREFIX
+    given = next((variable for variable in env if variable.upper() == name), name)
+    return f"{given}: this should be JSON, or set each of its settings by itself ({name}__...)."
 
 
 class _Environment(EnvSettingsSource):
@@ -259,7 +292,13 @@ def _read(path: Path) -> Document:
 def _dotenv(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
-    return {name: value for name, value in dotenv_values(path, encoding="utf-8").items() if value is not None}
+    try:
+        found = dotenv_values(path, encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(
+            f"{path} cannot be read.", "It must be a text file in UTF-8, with lines NAME=value."
+        ) from None
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _unknown(env: Mapping[str, str]) -> list[str]:
@@ -319,6 +358,7 @@ def _is_unknown(error: Mapping[str, Any]) -> bool:
 
 def _said(error: Mapping[str, Any]) -> str:
     message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+    message = re.sub(r"datetime\.timedelta\((?:days=)?(\d+)\)", r"\1 d", message)
     return f"this should be {message}." if "Input should be" in str(error["msg"]) else f"{message}."
 
 
@@ -348,18 +388,17 @@ def _senseless(found: Settings, env: Mapping[str, str], file: Document) -> list[
     publication = found.publication()
     faults = []
     faults += _wrong_values(publication, env, file)
+    if found.owner.email and not _is_address(found.owner.email):
+        faults.append(_at("owner.email", "this is not an email address.", env, file))
     if not publication.senders:
         faults.append(f'{FILE}: "senders" needs at least one sender with a name and an email.')
     try:
         zone(publication.timezone)
     except SettingsError as problem:
         faults.append(_at("timezone", problem.what, env, file))
-    if not re.match(r"https?://[^/\s]+", found.base_url):
+    if not re.match(r"https?://[^/\s]+", found.base_url) or not _has_host(found.base_url):
         faults.append(_at("base_url", "this should begin with https:// and name a host.", env, file))
-    for key, form in publication.forms.items():
-        if form.magnet and form.magnet not in publication.magnets:
-            said = f'there is no magnet "{form.magnet}".{_nearest(form.magnet, set(publication.magnets))}'
-            faults.append(_at(f"forms.{key}.magnet", said, env, file))
+    faults += _wrong_names(publication, env, file)
     faults += [
         _at("trusted_proxies", f'"{proxy}" is no address; * would believe anybody.', env, file)
         for proxy in found.trusted_proxies
@@ -392,11 +431,62 @@ def _wrong_values(publication: Publication, env: Mapping[str, str], file: Docume
         for part, text in (("email", sender.email), ("reply_to", sender.reply_to)):
             if text and not _is_address(text):
                 faults.append(_at(f"senders.{key}.{part}", "this is not an email address.", env, file))
+    faults += [
+        _at(f"seeds.{at}", "this is not an email address.", env, file)
+        for at, seed in enumerate(publication.seeds)
+        if not _is_address(seed)
+    ]
+    faults += [
+        _at(dotted, "this should be a whole address that begins with https://", env, file)
+        for dotted, url in _addresses(publication)
+        if url and not re.fullmatch(r"https?://[^\s/?#@]+(?:[/?#]\S*)?", url)
+    ]
     for group in ("retention", "limits"):
         for name, number in vars(getattr(publication, group)).items():
             if number < 1:
                 faults.append(_at(f"{group}.{name}", "this should be at least 1.", env, file))
     return faults
+
+
+def _addresses(publication: Publication) -> Iterator[tuple[str, str]]:
+    """Every web address that letters and pages make a link of."""
+    yield "footer.website", publication.footer.website
+    yield "health_privacy_url", publication.health_privacy_url
+    yield from ((f"magnets.{key}.url", magnet.url) for key, magnet in publication.magnets.items())
+    yield from ((f"authors.{key}.url", author.url) for key, author in publication.authors.items())
+
+
+def _wrong_names(publication: Publication, env: Mapping[str, str], file: Document) -> list[str]:
+    """Magnets and topics that forms and segments speak of and nobody has named."""
+    topics = {LETTER, *publication.topics}
+    faults = []
+    for key, form in publication.forms.items():
+        if form.magnet and form.magnet not in publication.magnets:
+            said = f'there is no magnet "{form.magnet}".{_nearest(form.magnet, set(publication.magnets))}'
+            faults.append(_at(f"forms.{key}.magnet", said, env, file))
+        unknown = sorted({*form.topics} - topics)
+        faults += [_at(f"forms.{key}.topics", _no_topic(topic, topics), env, file) for topic in unknown]
+    for key, definition in publication.segments.items():
+        for topic in topics_of((key,), publication.segments):
+            if topic not in topics:
+                said = _no_topic(topic, topics) if definition.startswith("topic(") else _NO_SEGMENT
+                faults.append(_at(f"segments.{key}", said, env, file))
+    return faults
+
+
+_NO_SEGMENT = "this should be all, or topic(name) with a name of topics."
+
+
+def _no_topic(topic: str, topics: set[str]) -> str:
+    return f'there is no topic "{topic}".{_nearest(topic, topics) or f" Add it under topics: in {FILE}."}'
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # an address in brackets that is none, a port that is no number
+        return False
 
 
 def _is_address(text: str) -> bool:

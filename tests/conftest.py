@@ -26,6 +26,19 @@ from newsletter.testing import Chance, Clock, FakeProvider
 
 CI_MAY_NOT_SKIP = "CI_MAY_NOT_SKIP"
 
+
+def _in_memory() -> str | None:
+    """A folder in memory, where a sync costs nothing: most of the tests' time on a disk that others use too."""
+    folder, roomy = "/dev/shm", 2 << 30
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return None
+    there = os.statvfs(folder)
+    return folder if there.f_bavail * there.f_frsize > roomy and not there.f_flag & os.ST_NOEXEC else None
+
+
+if MEMORY := _in_memory():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)  # before the first `tmp_path` asks for it
+
 hypothesis.settings.register_profile("steady", derandomize=True)  # the same examples everywhere, until a test changes
 hypothesis.settings.load_profile("steady")
 
@@ -58,7 +71,7 @@ def postgres_server() -> Iterator[str]:
     if initdb is None or pg_ctl is None:
         pytest.skip("no PostgreSQL here: install postgresql, or set TEST_POSTGRES_URL")
     user = "postgres" if os.getuid() == 0 else None  # the server refuses to run as root
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir=MEMORY))
     if user:
         shutil.chown(folder, user)
     data = folder / "data"
@@ -99,6 +112,14 @@ def _sql(server: str, *statements: str) -> None:
             connection.execute(statement)
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with our tables, to copy: a tenth of the time it takes to make them."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    open_store(f"sqlite:///{path}").close()
+    return path
+
+
 _numbers = itertools.count()
 
 
@@ -106,7 +127,8 @@ _numbers = itertools.count()
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database with our tables, on each kind."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'newsletter.db'}"
+        copied = shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "newsletter.db")
+        yield f"sqlite:///{copied}"
         return
     server = request.getfixturevalue("postgres_template")
     name = f"newsletter_{os.getpid()}_{next(_numbers)}"
@@ -123,9 +145,10 @@ def store(database_url: str) -> Iterator[SqlStore]:
 
 
 @pytest.fixture
-def sqlite_store(tmp_path: Path) -> Iterator[SqlStore]:
+def sqlite_store(sqlite_template: Path, tmp_path: Path) -> Iterator[SqlStore]:
     """A store on SQLite, for tests in which the database is not the point."""
-    with contextlib.closing(open_store(f"sqlite:///{tmp_path / 'newsletter.db'}")) as opened:
+    copied = shutil.copy(sqlite_template, tmp_path / "newsletter.db")
+    with contextlib.closing(open_store(f"sqlite:///{copied}")) as opened:
         yield opened
 
 

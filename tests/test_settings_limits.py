@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from newsletter.app import database_url
+from newsletter.core.brake import Canary, Limits
 from newsletter.core.pace import Pace
 from newsletter.errors import ConfigurationError, SettingsError
 from newsletter.settings import load
@@ -36,6 +38,10 @@ def publication(tmp_path: Path) -> Path:
         ("NEWSLETTER_SEND__RATE", "1e-300", "send.rate: this should be"),
         ("NEWSLETTER_SEND__TIMEOUT", "inf", "send.timeout: this should be"),
         ("NEWSLETTER_SEND__SETTLE", "1e12", "send.settle: this should be"),
+        ("NEWSLETTER_SEND__CANARY", "200%", "send.canary: this should be"),
+        ("NEWSLETTER_SEND__BRAKE_BOUNCES", "-1", "send.brake_bounces: this should be"),
+        ("NEWSLETTER_SEND__HOLD", "8d", "less than or equal to 7 d"),
+        ("NEWSLETTER_OWNER__EMAIL", "nobody", "not an email address"),
         ("NEWSLETTER_SEND__MAX_GROWTH", "inf", "send.max_growth: this should be"),
         ("NEWSLETTER_BASE_URL", "https://[::1", "name a host"),
         ("NEWSLETTER_BASE_URL", "https://letters.example:port", "name a host"),
@@ -59,6 +65,23 @@ def test_what_is_within_bounds_is_taken(publication: Path) -> None:
     pace = load(publication, given).send.pace()
     assert (pace.rate, pace.lease.days) == (1.5, 1)
     assert pace.patience == Pace().patience
+
+
+def test_the_brake_is_set_by_shares(publication: Path) -> None:
+    given = {
+        "NEWSLETTER_SEND__CANARY": "5%",
+        "NEWSLETTER_SEND__CANARY_SOAK": "1h",
+        "NEWSLETTER_SEND__HOLD": "0",
+        "NEWSLETTER_SEND__BRAKE_BOUNCES": "3 %",
+        "NEWSLETTER_SEND__BRAKE_COMPLAINTS": "0.002",
+        "NEWSLETTER_SEND__BRAKE_REJECTIONS": "10%",
+    }
+    pace = load(publication, given).send.pace()
+    assert pace.canary == Canary(0.05, timedelta(hours=1))
+    assert pace.hold == timedelta(0)
+    assert pace.brake == Limits(0.03, 0.002, 0.1)
+    default = load(publication, {}).send.pace()
+    assert (default.canary, default.brake, default.hold) == (Canary(), Limits(), None)
 
 
 def test_an_env_file_that_is_no_text_is_named(publication: Path) -> None:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 FOLDER = "var/demo"
 READERS = ("ada@readers.test", "ben@readers.test")
-_PATIENCE = 10.0
+_PATIENCE = 40.0
 _OK, _SEE_OTHER = 200, 303
 
 _SECOND = """---

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from newsletter.core.campaign import Campaign, Counts
     from newsletter.core.delivery import Outcome
+    from newsletter.core.halt import Told
     from newsletter.flows.ledger import Settling
 
 STATUS = (
@@ -33,7 +34,7 @@ STATUS = (
 )
 KEYS = {
     "send": (*STATUS, "sent", "settling", "settling_until", "why", "notes", "last_claim_at"),
-    "status": (*STATUS, "reasons", "last_claim_at", "all_paused"),
+    "status": (*STATUS, "reasons", "last_claim_at", "all_paused", "told"),
     "resolve": (*STATUS, "settled", "settling", "settling_until"),
     "cancel": STATUS,
     "prove": ("provider", "at", "proven", "steps"),
@@ -84,6 +85,16 @@ def status(campaign: Campaign, counts: Counts) -> dict[str, object]:
         "held_until": iso(campaign.held_until),
         "soaking_until": iso(campaign.soak_until),
         "brake": campaign.brake or None,
+    }
+
+
+def told(told: Told) -> dict[str, object]:
+    """What is known of its readers afterwards; null for complaints where nothing at all was told."""
+    return {
+        "heard": told.heard,
+        "bounced": told.bounced,
+        "complained": told.complained,
+        "complaints_not_reported": told.unreported,
     }
 
 

@@ -15,6 +15,7 @@ from newsletter.cli.sending import ledger as in_words
 
 if TYPE_CHECKING:
     from newsletter.core.campaign import Campaign, Counts
+    from newsletter.core.halt import Told
     from newsletter.flows.ledger import Held
 
 OneOrNone = Annotated[str | None, typer.Argument(metavar="[ISSUE]", help="A path or a slug.")]
@@ -44,6 +45,7 @@ def status(
     """
     here: Here = context.obj
     from newsletter.core.schedule import iso
+    from newsletter.flows.brake import told as told_
     from newsletter.flows.ledger import held, last_claim
     from newsletter.flows.ledger import status as status_
 
@@ -56,8 +58,15 @@ def status(
             return
         campaign, counts, reasons = status_(issue, app.desk)
         claimed = last_claim(campaign, app.desk)
+        told = told_(campaign, app.desk)
     if as_json:
-        more = {"reasons": dict(reasons), "last_claim_at": iso(claimed), "all_paused": stopped.paused, "error": None}
+        more = {
+            "reasons": dict(reasons),
+            "last_claim_at": iso(claimed),
+            "all_paused": stopped.paused,
+            "told": documents.told(told),
+            "error": None,
+        }
         terminal.document({**documents.status(campaign, counts), **more})
         return
     _held(stopped)
@@ -68,7 +77,19 @@ def status(
         terminal.say(f"{count:>10,}  did not receive: {why or 'no reason given'}")
     for why, count in campaign.excluded.items():
         terminal.say(f"{count:>10,}  not in the audience when it was frozen: {why}")
+    _told(told)
     _leavers(claimed)
+
+
+def _told(told: Told) -> None:
+    """What providers told afterwards. What nobody reports is no zero."""
+    if told.complained is None:
+        terminal.say(f"{'-':>10}  told of afterwards: nothing yet, so bounces and complaints are not reported")
+        return
+    some = f" (of {told.unreported:,} at Gmail: not reported)" if told.unreported else ""
+    terminal.say(f"{told.heard:>10,}  told of afterwards")
+    terminal.say(f"{told.bounced:>10,}  of them bounced for good")
+    terminal.say(f"{told.complained:>10,}  of them complained{some}")
 
 
 def _back(campaign: Campaign) -> None:

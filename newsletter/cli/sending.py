@@ -101,7 +101,7 @@ def _steps(made: Plan) -> Iterator[tuple[str, str]]:
         soak = f"the rest {span(made.soak_seconds)} later, if all is well" if made.soak_seconds else _DEAF
         yield "first", f"{terminal.counted(made.first, 'reader')}, {soak}"
     if made.seeds:
-        yield "seeds", f"{terminal.counted(made.seeds, 'address')} first and last, beside the counts"
+        yield "seeds", f"{made.seeds} of your own, first and last, beside the counts"
 
 
 _DEAF = "the rest at once, as this provider tells nothing afterwards"

@@ -33,6 +33,16 @@ class Gate:
 
 
 @dataclass(frozen=True)
+class Told:
+    """What is known afterwards of a campaign's readers, each counted once."""
+
+    heard: int  # of whom anything was told
+    bounced: int  # for good
+    complained: int | None  # None where nothing was told of anybody: that is not zero
+    unreported: int  # readers whose mailbox provider reports complaints to nobody
+
+
+@dataclass(frozen=True)
 class Notice:
     """Something the owner is to be told: that a campaign is "held", or "stopped", or that a "lift" was in vain."""
 

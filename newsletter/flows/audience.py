@@ -11,24 +11,23 @@ import codecs
 import csv
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from newsletter.core import address, ids
-from newsletter.core.address import Address
 from newsletter.core.campaign import LETTER
 from newsletter.core.consent import Evidence, Kind, Mail, Newcomer, Reason, State, Subscriber
 from newsletter.core.schedule import iso
 from newsletter.errors import AddressRefused, FileRefused, NotFound, NothingToDo, WorkLeft
-from newsletter.flows.consent import newcomer
+from newsletter.flows import hear
 from newsletter.flows.desk import Desk
 from newsletter.flows.retention import clean, mark
 from newsletter.ports import Transaction
 
 COLUMNS = ("email", "first_name", "last_name", "lang", "topics")
-_CHUNK = 10_000  # one transaction: ids are random, so each rewrites most pages of four indexes, however few its rows
+_CHUNK = 20_000  # one transaction: fingerprints are random, so each rewrites most pages of their index
 _MOST_NOTES = 20
 _LONGEST_SOURCE = 200  # characters
 _PATIENCE = 1.0  # seconds
@@ -55,10 +54,11 @@ class Import:
             self.notes.append(f"line {line}: {why}")
 
 
-@dataclass(frozen=True)
-class _Row:
-    line: int
-    who: Address
+class _Row(NamedTuple):
+    """A subscriber as a file names them."""
+
+    email: str
+    hmac: str
     first_name: str
     last_name: str
     lang: str
@@ -72,14 +72,14 @@ def add(text: str, desk: Desk, *, why: str = "") -> State:
     """
     who = address.parse(text)
     now = desk.now()
+    hmac = desk.hmac(who)
     with desk.store.begin() as tx:
-        hmac = desk.hmac(who)
         known = tx.audience.by_hmac(hmac, held=True)
         if tx.audience.suppression(hmac) is not None:
             raise NothingToDo("This address left, bounced or complained: only its own new signup brings it back.")
         if known is not None:
             raise NothingToDo(f"This address is known already, and {known.state}.")
-        row = _Row(1, who, "", "", desk.publication.language, (LETTER,))
+        row = _Row(who.typed, hmac, "", "", desk.publication.language, (LETTER,))
         _insert(tx, [row], desk, why, method="command", source="cli")
         subscriber = tx.audience.by_hmac(hmac)
         assert subscriber is not None
@@ -94,7 +94,7 @@ def add(text: str, desk: Desk, *, why: str = "") -> State:
 
 
 def import_(path: Path, desk: Desk, *, names: Mapping[str, str], why: str = "", dry_run: bool = False) -> Import:
-    """Read a CSV file of subscribers, ten thousand rows in a transaction; flat memory for any length.
+    """Read a CSV file of subscribers, many rows in a transaction; flat memory for any length.
 
     In: `names` maps the file's columns to ours; `why` attests the consent of every row (else they become
     pending). Known columns: email, first_name, last_name, lang, topics (`;` or `|` between them).
@@ -156,34 +156,55 @@ def _dialect(file: TextIO) -> type[csv.Dialect]:
 
 def _rows(reader: Any, head: Sequence[str], report: Import, desk: Desk) -> Iterator[_Row]:
     """The rows that can be read; the others are counted with their line."""
-    topics = {LETTER, *desk.publication.topics}
-    for cells in reader:
-        line = reader.line_num
-        if not any(cell.strip() for cell in cells):
+    place = {name: at for at, name in enumerate(head)}
+    email, *others = (place.get(name, len(head)) for name in COLUMNS)  # beyond the row's end where there is none
+    first_name, last_name, lang, topics = others
+    asked = _Topics({LETTER, *desk.publication.topics})
+    language = desk.publication.language
+    before = reader.line_num
+    for read in reader:
+        lines, before = reader.line_num - before, reader.line_num
+        cells = [cell.strip() for cell in read]
+        if not any(cells):
             continue
         report.rows += 1
-        if any("@" in cell and "\n" in cell for cell in cells):
-            report.refuse(line, "a quotation mark before it swallows the lines after it")
+        if lines > 1 and any("@" in cell and "\n" in cell for cell in read):
+            report.refuse(before, "a quotation mark before it swallows the lines after it")
             continue
-        value = dict(zip(head, (cell.strip() for cell in cells), strict=False))
+        del cells[len(head) :]
+        cells += [""] * (len(head) + 1 - len(cells))
         try:
-            who = address.parse(value.get("email", ""))
+            who = address.parse(cells[email])
         except AddressRefused as problem:
-            report.refuse(line, problem.what)
+            report.refuse(before, problem.what)
             continue
-        parts = (part.strip() for part in value.get("topics", "").replace("|", ";").split(";"))
-        wanted = tuple(dict.fromkeys(part for part in parts if part))
-        if unknown := [topic for topic in wanted if topic not in topics]:
-            report.refuse(line, f'there is no topic "{unknown[0]}"; see topics in newsletter.yml')
+        wanted = asked[cells[topics]]
+        if isinstance(wanted, str):
+            report.refuse(before, f'there is no topic "{wanted}"; see topics in newsletter.yml')
             continue
         yield _Row(
-            line=line,
-            who=who,
-            first_name=_name(value.get("first_name", "")),
-            last_name=_name(value.get("last_name", "")),
-            lang=_lang(value.get("lang", "")) or desk.publication.language,
-            topics=wanted or (LETTER,),
+            who.typed,
+            desk.hmac(who),
+            _name(cells[first_name]),
+            _name(cells[last_name]),
+            _lang(cells[lang]) or language,
+            wanted,
         )
+
+
+class _Topics(dict[str, tuple[str, ...] | str]):
+    """What a cell of topics names, each cell read once: the topics, or the first that there is not."""
+
+    def __init__(self, known: Collection[str]) -> None:
+        super().__init__()
+        self._known = known
+
+    def __missing__(self, cell: str) -> tuple[str, ...] | str:
+        parts = (part.strip() for part in cell.replace("|", ";").split(";"))
+        wanted = tuple(dict.fromkeys(part for part in parts if part))
+        unknown = next((topic for topic in wanted if topic not in self._known), None)
+        self[cell] = unknown or wanted or (LETTER,)
+        return self[cell]
 
 
 _LANG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
@@ -202,23 +223,23 @@ def _name(text: str) -> str:
 
 
 def _take(chunk: Sequence[_Row], report: Import, desk: Desk, why: str, *, source: str, dry_run: bool) -> None:
-    hmacs = {row.who.key: desk.hmac(row.who) for row in chunk}
+    hmacs = [row.hmac for row in chunk]
     with desk.store.read() if dry_run else desk.store.begin() as tx:
         if not dry_run:
             tx.audience.hold_all()
-        suppressed = tx.audience.suppressed(list(hmacs.values()))
-        known = tx.audience.known(list(hmacs.values()))
+        suppressed = tx.audience.suppressed(hmacs)
+        known = tx.audience.known(hmacs)
         fresh: dict[str, _Row] = {}
         for row in chunk:
-            hmac = hmacs[row.who.key]
+            hmac = row.hmac
             if hmac in suppressed:
                 report.suppressed += 1
             elif hmac in known:
                 report.known += 1
-            elif row.who.key in fresh:
+            elif hmac in fresh:
                 report.doubled += 1
             else:
-                fresh[row.who.key] = row
+                fresh[hmac] = row
         if not dry_run:
             _insert(tx, list(fresh.values()), desk, why, source=source)
         if why:
@@ -239,14 +260,13 @@ def _insert(
     state, kind = (State.ACTIVE, Kind.IMPORT) if why else (State.PENDING, Kind.REQUEST)
     source = source[:_LONGEST_SOURCE] if "@" not in source else "a file"  # a name may be somebody's address
     groups: dict[tuple[str, ...], list[Newcomer]] = {}
-    evidence = []
-    for row in rows:
-        one = newcomer(row.who, state, row.lang, desk, row.first_name, row.last_name)
+    for row, (pid, token) in zip(rows, ids.pairs(desk.entropy, len(rows)), strict=True):
+        one = Newcomer(row.email, row.hmac, pid, token, state, row.lang, row.first_name, row.last_name)
         groups.setdefault(row.topics, []).append(one)
-        evidence.append(Evidence(one.pid, kind, now, method=method, topics=row.topics, source=source, note=why))
     for topics, newcomers in groups.items():
         tx.audience.add(newcomers, now, topics if why else ())
-    tx.audience.record(evidence)
+        same = Evidence("", kind, now, method=method, topics=topics, source=source, note=why)
+        tx.audience.record_of([one.pid for one in newcomers], same)
 
 
 def find(text: str, desk: Desk, tx: Transaction) -> Subscriber:
@@ -275,11 +295,13 @@ def _all_about(tx: Transaction, page: Sequence[Subscriber], desk: Desk) -> list[
     consent = tx.audience.evidence_of([who.pid for who in page])
     grants = tx.audience.grants_of_all([who.id for who in page])
     campaigns = tx.audience.history([who.id for who in page], desk.now())
+    copies = tx.resends.of([who.id for who in page])
     return [
         {
             "consent": [_event(event) for event in consent.get(who.pid, ())],
             "grants": [{"magnet": grant.magnet, "downloads": grant.downloads} for grant in grants.get(who.id, ())],
             "campaigns": [dict(one) for one in campaigns.get(who.id, ())],
+            "copies": [{**one, "at": iso(one["at"])} for one in copies.get(who.id, ())],
         }
         for who in page
     ]
@@ -307,6 +329,7 @@ def export(desk: Desk) -> Iterator[dict[str, Any]]:
 
 def _plain(who: Subscriber) -> dict[str, Any]:
     return {
+        "id": who.pid,  # how messages name a reader, as none holds an address
         "email": who.email,
         "first_name": who.first_name,
         "last_name": who.last_name,
@@ -347,7 +370,7 @@ def unsuppress(text: str, desk: Desk, *, why: str) -> Reason | None:
     return reason
 
 
-def erase(text: str, desk: Desk) -> None:
+def erase(text: str, desk: Desk, *, method: str = "command", source: str = "cli") -> None:
     """Erase a person: afterwards the address is nowhere in the database (promise 9).
 
     What stays: a keyed hash of the address, so that no import brings it back, and consent events without
@@ -355,11 +378,12 @@ def erase(text: str, desk: Desk) -> None:
     cleaned of the old pages once other programs let go of it (every tick tries).
     """
     hmac = desk.hmac(address.parse(text))
+    hear.read(desk)  # what waits unread may name them
     with desk.store.begin() as tx:
         tx.audience.hold(hmac)
         who = find(text, desk, tx)
         now = desk.now()
-        tx.audience.record([Evidence(who.pid, Kind.ERASE, now, method="command", source="cli")])
+        tx.audience.record([Evidence(who.pid, Kind.ERASE, now, method=method, source=source)])
         tx.audience.suppress(who.hmac, Reason.ERASED, now)
         tx.audience.erase(who)
         mark(tx, desk)

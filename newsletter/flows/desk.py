@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from newsletter.core.ids import Entropy
 from newsletter.core.links import Links
 from newsletter.core.pace import Pace
 from newsletter.core.publication import Publication
-from newsletter.ports import Provider, Store
+from newsletter.ports import Provider, Reports, Store
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,10 @@ class Desk:
     now: Callable[[], datetime]
     entropy: Entropy
     pace: Pace
+    reports: Mapping[str, Reports] = field(default_factory=dict)  # who may tell us by webhook, by the provider's name
+    owner: str = field(default="", repr=False)  # where alerts go
     notes: tuple[str, ...] = ()  # what a plan should say about the settings
+    free: Callable[[], int | None] = lambda: None  # bytes free where mail and database lie; None = nobody can tell
 
     def hmac(self, who: Address) -> str:
         """The fingerprint of an address under the suppression key."""

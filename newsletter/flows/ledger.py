@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from newsletter.content import library
 from newsletter.core.campaign import Campaign, CampaignState, Counts
-from newsletter.core.delivery import Batch, Status, all_of
+from newsletter.core.delivery import Batch, Outcome, Status, all_of
+from newsletter.core.email import thaw
 from newsletter.core.queue import MailState
 from newsletter.errors import ContentError, NotFound, NothingToDo, ProviderError, WorkLeft
 from newsletter.flows import brake
-from newsletter.flows.deliver import settle
+from newsletter.flows.deliver import deliver, settle
 from newsletter.flows.desk import Desk
 
 
@@ -103,7 +104,46 @@ def ask_again(campaign: Campaign, desk: Desk) -> int:
             with desk.store.begin() as tx:
                 tx.campaigns.record(claim, outcomes, splits=desk.provider.capabilities.splits)
             settled += known
+    return settled + _repeat(campaign, desk)
+
+
+def _repeat(campaign: Campaign, desk: Desk) -> int:
+    """Make a lost call once more where the provider remembers its key: it is answered as the first one was.
+
+    Only while it surely remembers, and only when everybody in it may still receive, as a call that never arrived is
+    sent now (promise 4). Out: how many rows were settled.
+    """
+    remembers = desk.provider.capabilities.idempotency_ttl
+    if remembers is None:
+        return 0
+    links = replace(desk.links, base_url=campaign.base_url or desk.links.base_url)
+    with desk.store.read() as tx:
+        open_ = [(one, tx.campaigns.claimed_at(one)) for one in tx.campaigns.repeatable(campaign.id, links.unsubscribe)]
+        emails = {one.variant: thaw(tx.campaigns.email(campaign.id, one.variant)) for one, _ in open_}
+    settled = 0
+    for claim, since in open_:
+        now, timeout = desk.now(), min(desk.pace.timeout, desk.pace.lease.total_seconds() / 2)
+        if since is None or not timedelta(0) <= now - since <= timedelta(seconds=remembers - timeout) * _SURELY:
+            continue
+        batch = Batch(claim.recipients, at=since, tag=campaign.key)
+        result = deliver(desk.provider, emails[claim.variant], batch, key=claim.key, timeout=timeout)
+        outcomes = [_as_before(outcome) for outcome in result.outcomes]
+        known = sum(outcome.status is not Status.UNKNOWN for outcome in outcomes)
+        if known:
+            with desk.store.begin() as tx:
+                tx.campaigns.record(claim, outcomes, splits=desk.provider.capabilities.splits)
+            settled += known
+        if result.halt or result.retry_after is not None:
+            break
     return settled
+
+
+def _as_before(outcome: Outcome) -> Outcome:
+    """What a call that is made once more tells of the first one: "not now" tells nothing."""
+    return replace(outcome, status=Status.UNKNOWN) if outcome.status is Status.RETRY else outcome
+
+
+_SURELY = 0.9  # of the time a provider says it remembers: clocks differ
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ after that, with no transaction open: nobody waits for a template.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from newsletter.content import system
@@ -16,14 +17,19 @@ from newsletter.core import ids
 from newsletter.core.consent import ENDED_BY_CONSENT, Mail, Signup, State, Subscriber
 from newsletter.core.delivery import Batch, BatchResult, Outcome, Recipient, Status
 from newsletter.core.email import Email
+from newsletter.core.links import Purpose
+from newsletter.core.publication import Magnet
 from newsletter.core.queue import MAX_ATTEMPTS, MailState, QueuedMail, wait
+from newsletter.flows import gate
 from newsletter.flows.deliver import deliver, settle
 from newsletter.flows.desk import Desk
+from newsletter.flows.preferences import REACHABLE
 from newsletter.ports import Transaction
 
 log = logging.getLogger("newsletter.mail")
 
 CONFIRMATIONS = "confirmations"
+_PERSONAL = {Mail.EXPORT: Purpose.EXPORT, Mail.ERASE: Purpose.ERASE}
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -41,16 +47,17 @@ def empty(desk: Desk, *, most: int = 1000) -> int:
     """Send what waits, at most `most`; returns how many the provider took."""
     owner = ids.pid(desk.entropy)
     _ask_again(desk)
-    sent = 0
+    sent, kept = 0, _Kept()
     for _ in range(most):
         with desk.store.begin() as tx:
-            mail = tx.queue.claim(owner, desk.now(), desk.pace.lease)
+            held = tx.campaigns.paused_all()  # `pause --all`: what waits goes on waiting
+            mail = None if held else tx.queue.claim(owner, desk.now(), desk.pace.lease)
             ready = _prepare(tx, mail, desk) if mail else None
         if mail is None:
             break
         if ready is None:
             continue
-        result = _send(ready, owner, desk)
+        result = _send(ready, owner, desk, kept)
         if result is None:
             continue
         sent += result.outcomes[0].status is Status.SUBMITTED
@@ -67,11 +74,11 @@ def _prepare(tx: Transaction, mail: QueuedMail, desk: Desk) -> _Ready | None:
     if subscriber is None or _gone(tx, mail, subscriber, asked):
         tx.queue.settle(mail, MailState.DROPPED, now, note="its reason has gone")
         return None
-    if mail.kind is Mail.CONFIRM:
+    if mail.kind is Mail.CONFIRM and asked is not None:
         limits = desk.publication.limits
         hour = tx.audience.hits(CONFIRMATIONS, now - _HOUR) >= limits.confirmations_per_hour
         day = tx.audience.hits(CONFIRMATIONS, now - _DAY) >= limits.confirmations_per_day
-        if hour or day:
+        if hour or day or gate.crowded(tx, asked, limits, now):
             later = now + timedelta(minutes=10)
             tx.queue.put_off(mail, later, "the cap on confirmations is reached")
             return None
@@ -83,6 +90,8 @@ def _prepare(tx: Transaction, mail: QueuedMail, desk: Desk) -> _Ready | None:
 def _gone(tx: Transaction, mail: QueuedMail, who: Subscriber, asked: Signup | None) -> bool:
     """Whether the mail's reason has gone since it was queued."""
     reason = tx.audience.suppression(who.hmac)
+    if mail.kind in _PERSONAL:
+        return reason not in REACHABLE
     if reason is not None and (reason not in ENDED_BY_CONSENT or mail.kind is not Mail.CONFIRM):
         return True
     if mail.kind is Mail.CONFIRM:
@@ -90,24 +99,50 @@ def _gone(tx: Transaction, mail: QueuedMail, who: Subscriber, asked: Signup | No
     return who.state is not State.ACTIVE
 
 
-def _write(ready: _Ready, desk: Desk) -> Email:
+class _Kept(dict[tuple[object, ...], Email]):
+    """Confirmations that were written in this pass: those who ask for the same differ by their link alone."""
+
+    def confirmation(self, desk: Desk, url: str, magnet: Magnet | None, topics: Sequence[str], lang: str) -> Email:
+        """The same mail as if it were written for this link."""
+        start, _, token = url.rpartition("/")
+        blank = "x" * max(len(token), _LEAST)  # as long as the token: lines break where they would
+        asked = (blank, magnet, *topics, lang)
+        if asked not in self:
+            self[asked] = system.confirm(
+                desk.publication,
+                root=desk.root,
+                base_url=desk.links.base_url,
+                confirm_url=f"{start}/{blank}",
+                magnet=magnet,
+                topics=topics,
+                lang=lang,
+            )
+        written = self[asked]
+        html, text = (
+            tuple(piece.replace(blank, token) if isinstance(piece, str) else piece for piece in pieces)
+            for pieces in (written.html, written.text)
+        )
+        return replace(written, html=html, text=text)
+
+
+_LEAST = 24  # letters that nobody writes in a row
+
+
+def _write(ready: _Ready, desk: Desk, kept: _Kept) -> Email:
     """The mail itself, with links made now."""
     mail, who, asked, now = ready.mail, ready.subscriber, ready.asked, desk.now()
     new = [topic for topic in (asked.topics if asked else ()) if topic not in who.topics]
     confirm_url = desk.links.confirm(asked.id, asked.gen, now) if asked else ""
     lang = asked.lang if asked else who.lang
     magnet = desk.publication.magnets.get(mail.magnet)
+    if mail.kind in _PERSONAL:
+        url = desk.links.personal(_PERSONAL[mail.kind], who.id, now)
+        return system.personal(
+            desk.publication, mail.kind, root=desk.root, base_url=desk.links.base_url, url=url, lang=lang
+        )
     if mail.kind is Mail.CONFIRM:
         topics = [desk.publication.topic_name(topic) for topic in new]
-        return system.confirm(
-            desk.publication,
-            root=desk.root,
-            base_url=desk.links.base_url,
-            confirm_url=confirm_url,
-            magnet=magnet,
-            topics=topics,
-            lang=lang,
-        )
+        return kept.confirmation(desk, confirm_url, magnet, topics, lang)
     granted = desk.links.download(ready.grant_id, now) if ready.grant_id is not None else ""
     download_url = (magnet.url or granted) if magnet else ""
     leave_url = desk.links.unsubscribe(who.unsubscribe_token)
@@ -141,11 +176,11 @@ def _batch(mail: QueuedMail, who: Subscriber, desk: Desk) -> Batch:
     return Batch((Recipient(mail.key, who.email, {}, way_out),), at=desk.now(), tag=mail.kind)
 
 
-def _send(ready: _Ready, owner: str, desk: Desk) -> BatchResult | None:
+def _send(ready: _Ready, owner: str, desk: Desk, kept: _Kept) -> BatchResult | None:
     """Write the mail and hand it over, no transaction open. None when it was not handed over."""
     mail = ready.mail
     try:
-        email = _write(ready, desk)
+        email = _write(ready, desk, kept)
     except Exception as problem:  # noqa: BLE001 -- whatever is wrong with this mail, the others go on
         name = type(problem).__name__  # its message may hold an address
         log.error("A %s mail could not be written: %s", mail.kind, name)  # noqa: TRY400
@@ -184,6 +219,8 @@ def _record(mail: QueuedMail, outcome: Outcome, desk: Desk, *, pause: float | No
         )
         if written and mail.kind is Mail.CONFIRM and state is MailState.SUBMITTED:
             tx.audience.hit(CONFIRMATIONS, now)
+            if asked := tx.audience.signup(mail.signup_id) if mail.signup_id is not None else None:
+                gate.passed(tx, asked, now)
 
 
 def _settle_time(desk: Desk) -> timedelta:

@@ -96,9 +96,21 @@ def plan(name: str, desk: Desk, *, again: str = "") -> tuple[Plan, Proof]:
         soak_seconds=desk.pace.canary.soak.total_seconds() if first and brake.hears(desk) else 0.0,
         hold_seconds=brake.hold_of(desk).total_seconds(),
         seeds=len(desk.publication.seeds),
-        warnings=(*(str(problem) for problem in ready.problems), *desk.notes, *asked(desk, audience)),
+        warnings=(
+            *(str(problem) for problem in ready.problems),
+            *desk.notes,
+            *_untold(desk, first),
+            *asked(desk, audience),
+        ),
     )
     return made, ready
+
+
+def _untold(desk: Desk, first: int) -> tuple[str, ...]:
+    """What the owner should know of the settings: that nobody would be told of a hold, or of a stop."""
+    if desk.owner or not (first or brake.hold_of(desk)):
+        return ()
+    return ("owner.email is not set: nobody is told when the letter is held, or stops by itself.",)
 
 
 def _for_sending(issue: Issue, publication: Publication) -> None:
@@ -213,11 +225,13 @@ def batch_size(desk: Desk, message: int = 0) -> int:
 
 
 def rate_of(desk: Desk) -> float | None:
-    """Messages per second: the settings', else the provider's documented limit.
+    """Messages per second of the account: the settings', else the provider's documented limit."""
+    return desk.pace.rate or desk.provider.capabilities.rate
 
-    Where the front door's mail goes through the same account, a share of it is kept for that.
-    """
-    rate = desk.pace.rate or desk.provider.capabilities.rate
+
+def letters_rate(desk: Desk) -> float | None:
+    """What a campaign takes of it: where the front door's mail goes through the same account, a share is kept."""
+    rate = rate_of(desk)
     if rate is None or desk.transactional.name != desk.provider.name:
         return rate
     return rate - min(rate * RESERVED, RESERVED_MOST)

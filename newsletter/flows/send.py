@@ -5,6 +5,9 @@ Touches the campaign's rows and the provider. Safe to kill and to run again: it 
 
     freeze (one transaction) -> [claim (short transaction) -> deliver (none open) -> record (short transaction)]*
 
+Where a call carries one reader, a thread claims, and records, as many batches at once as it hands over in a
+quarter of a second: what a crash leaves uncertain is that, and no more.
+
 The guarantee lies in the ledger: the claim commits before the first byte leaves, and an answer that was
 lost is asked for at the provider or left for a person, never guessed. That no other sender is at work is
 convenient, not needed: where the right to send can be lost without dying (PostgreSQL), leases alone decide.
@@ -13,22 +16,27 @@ convenient, not needed: where the right to send can be lost without dying (Postg
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Event, Lock
 
 from newsletter.core import ids
-from newsletter.core.campaign import Campaign, CampaignState, Claim, Counts, Draft, Plan, topics_of
+from newsletter.core.brake import Tally
+from newsletter.core.campaign import Answer, Campaign, CampaignState, Claim, Counts, Draft, Plan, topics_of
 from newsletter.core.delivery import Batch, BatchResult, Outcome, Status, all_of
 from newsletter.core.email import Email, thaw
+from newsletter.core.event import is_authentication
 from newsletter.core.queue import MAX_ATTEMPTS, wait
 from newsletter.errors import NewsletterError, NothingToDo, ProviderError, StoreBusy, WorkLeft
+from newsletter.flows import brake, owner, seeds
+from newsletter.flows.able import able, asked
 from newsletter.flows.deliver import deliver
 from newsletter.flows.desk import Desk
 from newsletter.flows.ledger import Settling, ask_again, begun, same_provider, settling
-from newsletter.flows.plan import able, agreed, approved, batch_size, plan, rate_of
+from newsletter.flows.plan import agreed, approved, letters_rate, plan, withdrawn
 from newsletter.flows.publish import Proof
 
 LONGEST_WAIT = 60.0
@@ -37,14 +45,26 @@ LONGEST_WAIT = 60.0
 MOST_WAITS = 8
 """Shorter pauses in a row, with no reader's row settled between them, after which a run ends with work left."""
 
+IN_HAND = 0.25
+"""Seconds. One-reader batches are claimed and recorded together, as many as a thread hands over in this time."""
+
+MOST_IN_HAND = 64
+"""How many at most, where the provider can tell what became of them when a crash has left them uncertain."""
+
+FEW_IN_HAND = 8
+"""How many at most where it cannot, and a person must decide about each."""
+
+FRESH = 1.0
+"""Seconds for which the answer holds that claims are ours and nobody has paused."""
+
+_GLANCE = 2.0
+"""Seconds. A run that waits looks again so often whether somebody has stopped it."""
+
 BRAKE = 20
 """Readers refused in a row with the same code, and nobody taken between: then it is us, not them."""
 
-PATIENCE = (0.05, 0.5, 2.0, 5.0)
-"""Seconds between attempts to write down an answer: it is known, and must not be lost to a busy database."""
-
-Progress = Callable[[int, int], None]
-"""Called after each batch with how many rows of the audience are done, and how many there are."""
+Progress = Callable[[Campaign, int], None]
+"""Called before the first batch and after each with the campaign and how many rows of its audience are done."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +80,7 @@ class Report:
     finished: bool
     why: str = ""  # why it stopped early, in words
     settling: Settling = field(default_factory=Settling)
+    notes: tuple[str, ...] = ()  # what was said before the first byte left
 
 
 @dataclass
@@ -72,9 +93,15 @@ class _Run:
     emails: Mapping[str, Email]  # by variant, as frozen
     stop: Event = field(default_factory=Event)
     deadline: float | None = None  # by time.monotonic
-    progress: Progress = lambda _done, _audience: None
+    progress: Progress = lambda _campaign, _done: None
+    notes: tuple[str, ...] = ()
     done: int = 0
     sent: int = 0
+    taken: Tally = field(default_factory=Tally)  # what the provider said at once, from the first run on
+    begun: bool = False
+    told: Tally = field(default_factory=Tally)  # what it told afterwards,
+    told_at: float = float("-inf")  # by time.monotonic
+    accepted: Tally = field(default_factory=Tally)  # what somebody has let pass
     claims: int = 0
     why: str = ""
     fatal: NewsletterError | None = None
@@ -94,10 +121,16 @@ class _Run:
             self.halt("the time given was over")
         return self.stop.is_set()
 
-    def count(self, outcomes: Iterable[Outcome]) -> str:
+    def count(self, outcomes: Sequence[Outcome]) -> str:
         """Take note of a batch's outcomes; the code of a refusal that by now looks like everybody's, or ""."""
         with self.lock:
             code, row = self.refused
+            taken = Counter(outcome.status for outcome in outcomes)
+            self.taken = Tally(
+                submitted=self.taken.submitted + taken[Status.SUBMITTED],
+                refused=self.taken.refused + taken[Status.REJECTED],
+                authentication=self.taken.authentication + sum(map(_is_ours, outcomes)),
+            )
             for outcome in outcomes:
                 self.sent += outcome.status is Status.SUBMITTED
                 self.done += outcome.status is not Status.RETRY
@@ -106,8 +139,13 @@ class _Run:
                 elif outcome.status is Status.SUBMITTED:
                     row = 0
             self.refused = code, row
-            self.progress(self.done, self.campaign.audience)
+            self.progress(self.campaign, self.done)
         return (code or "no code") if row >= BRAKE else ""
+
+
+def _is_ours(outcome: Outcome) -> bool:
+    """Whether a refusal says that our own authentication is broken."""
+    return outcome.status is Status.REJECTED and is_authentication(f"{outcome.code} {outcome.detail}")
 
 
 def send(
@@ -115,15 +153,17 @@ def send(
     desk: Desk,
     *,
     approval: Mapping[str, object] | None = None,
+    hold: bool = False,
     again: str = "",
     stop: Event | None = None,
     seconds: float | None = None,
-    progress: Progress = lambda _done, _audience: None,
+    progress: Progress = lambda _campaign, _done: None,
 ) -> Report:
     """Send an issue, or continue what was begun.
 
-    In: `approval`, a plan somebody agreed to, or None when they said yes to whatever is so now; `stop`
-    ends the run after the calls in flight; `seconds` is the longest the run may take.
+    In: `approval`, a plan somebody agreed to, or None when they said yes to whatever is so now; `hold`, whether the
+    settings' hold lies before the first byte (without it, one that lasts still is over); `stop` ends the run after
+    the calls in flight; `seconds` is the longest the run may take.
     Raises: all of `plan`; WorkLeft when another sender is at work, or sending is paused; NotApproved when
     what was frozen is not what would be sent.
     """
@@ -131,12 +171,22 @@ def send(
         if not alone:
             raise WorkLeft("Another sender is at work on this database.", "Wait for it, or stop it; then run again.")
         _not_all_paused(desk)
-        campaign = begun(name, desk) or freeze(name, desk, approval=approval, again=again)
-        _may_continue(campaign, desk)
+        notes: list[str] = []
+        campaign = begun(name, desk)
+        if campaign is None or (again.strip() and _withdrawn(campaign, desk)):
+            campaign = freeze(name, desk, approval=approval, hold=hold, again=again, tell=notes.append)
+        else:
+            _may_continue(campaign, desk)
+            if campaign.held_until and not hold:
+                with desk.store.begin() as tx:
+                    tx.brake.hold(campaign.id, None)
+                campaign = replace(campaign, held_until=None)
+            notes += asked(desk, _counts(campaign, desk).pending)
         with desk.store.read() as tx:
             emails = {variant: thaw(body) for variant, body in tx.campaigns.emails(campaign.id).items()}
         deadline = time.monotonic() + seconds if seconds is not None else None
-        return _run(_Run(desk, campaign, ids.pid(desk.entropy), emails, stop or Event(), deadline, progress))
+        owner = ids.pid(desk.entropy)
+        return _run(_Run(desk, campaign, owner, emails, stop or Event(), deadline, progress, tuple(notes)))
 
 
 def _not_all_paused(desk: Desk) -> None:
@@ -154,24 +204,53 @@ def _may_continue(campaign: Campaign, desk: Desk) -> None:
             f"See: newsletter status {campaign.key}",
         )
     if campaign.state is CampaignState.CANCELLED:
-        raise NothingToDo(f"{campaign.key} was cancelled.", f"See: newsletter status {campaign.key}")
+        after_all = 'To send it after all: --again "why".' if _withdrawn(campaign, desk) else ""
+        raise NothingToDo(f"{campaign.key} was cancelled.", after_all or f"See: newsletter status {campaign.key}")
     if campaign.state is not CampaignState.SENDING:
-        raise WorkLeft(f"{campaign.key} is {campaign.state}.", f"To go on: newsletter resume {campaign.key}")
+        why = f": {campaign.brake}" if campaign.brake else ""
+        raise WorkLeft(f"{campaign.key} is {campaign.state}{why}.", f"To go on: newsletter resume {campaign.key}")
     same_provider(campaign, desk)
     able(desk, campaign.base_url)
 
 
-def freeze(name: str, desk: Desk, *, approval: Mapping[str, object] | None, again: str) -> Campaign:
-    """Plan now, compare with the approval, and freeze content and audience in one transaction."""
+def _withdrawn(campaign: Campaign, desk: Desk) -> bool:
+    return withdrawn(campaign, _counts(campaign, desk))
+
+
+def _counts(campaign: Campaign, desk: Desk) -> Counts:
+    with desk.store.read() as tx:
+        return tx.campaigns.counts(campaign.id, desk.now())
+
+
+def freeze(
+    name: str,
+    desk: Desk,
+    *,
+    approval: Mapping[str, object] | None,
+    again: str,
+    hold: bool = False,
+    tell: Callable[[str], None] = lambda _line: None,
+) -> Campaign:
+    """Plan now, compare with the approval, and freeze content and audience in one transaction.
+
+    In: `hold`, whether it is held for as long as the settings say; `tell` is called with each thing to know that
+    refuses nothing.
+    """
     agreed(desk)
     made, ready = plan(name, desk, again=again)
-    if approval is not None:
-        approved(approval, made, desk)
-    written = draft(made, ready, desk)
+    for line in (*made.warnings, *(approved(approval, made, desk) if approval is not None else ())):
+        tell(line)
+    written = replace(draft(made, ready, desk), note=again.strip())
     with desk.store.begin() as tx:
+        old = tx.campaigns.by_key(written.key)
+        if old is not None and withdrawn(old, tx.campaigns.counts(old.id, desk.now())):
+            tx.control.set_aside(old.id)
         heads = dict(tx.campaigns.headcount(written.topics))
-        heads.pop("audience", None)
-        return tx.campaigns.freeze(replace(written, excluded=heads), desk.now())
+        audience = heads.pop("audience", 0)
+        first = desk.pace.canary.size(audience)
+        exact = replace(written, excluded=heads, first=first, audience=audience)
+        campaign = tx.campaigns.freeze(exact, desk.now())
+        return brake.begin(tx, campaign, desk) if hold else campaign
 
 
 def draft(made: Plan, ready: Proof, desk: Desk) -> Draft:
@@ -185,39 +264,77 @@ def draft(made: Plan, ready: Proof, desk: Desk) -> Draft:
         content_sha256=ready.sha256,
         source_sha256=ready.source_sha256,
         provider=desk.provider.name,
-        batch_size=batch_size(desk),
+        batch_size=made.batch_size,
         archive=ready.page,
         excluded=made.excluded,
         plan_hash=made.hash,
         variants=ready.variants,
         base_url=desk.links.base_url,
+        due_at=datetime.fromisoformat(made.send_at) if made.send_at else None,
+        timezone=made.timezone,
     )
 
 
 def _run(run: _Run) -> Report:
     desk, campaign = run.desk, run.campaign
+    held = campaign.held_until is not None and desk.now() < campaign.held_until
     with desk.store.begin() as tx:
-        tx.campaigns.start(campaign.id, desk.now())
+        if not held:  # else nobody may see it yet
+            tx.campaigns.start(campaign.id, desk.now())
         tx.campaigns.reap(campaign.id, desk.now(), everyone=True)
     ask_again(campaign, desk)
     with desk.store.read() as tx:
-        run.done = campaign.audience - tx.campaigns.counts(campaign.id, desk.now()).pending
+        counts = tx.campaigns.counts(campaign.id, desk.now())
+        run.accepted = tx.brake.stands(campaign.id).accepted
+    run.done, run.taken = campaign.audience - counts.pending, brake.counted(counts)
+    run.progress(campaign, run.done)
     idle = _Idle()
-    while True:
+    owner.tell(desk)
+    while _passed(run):
+        _begin(run, held=held)
         _all_threads(run)
         with desk.store.begin() as tx:
             tx.campaigns.reap(campaign.id, desk.now(), everyone=False)
         ask_again(campaign, desk)
         if run.stop.is_set() or not _wait_for_more(run, idle):
             break
+    if not run.stop.is_set():
+        seeds.sow(campaign, run.emails, seeds.LAST, desk)
     with desk.store.begin() as tx:
         finished = tx.campaigns.finish(campaign.id, desk.now())
         counts = tx.campaigns.counts(campaign.id, desk.now())
         now_stands = tx.campaigns.by_key(campaign.key) or campaign
+    owner.tell(desk)
     if run.fatal:
         raise run.fatal
     why = run.why or ("it was told to stop" if run.stop.is_set() else "")
-    return Report(now_stands, counts, run.sent, finished, why, settling(campaign, desk))
+    return Report(now_stands, counts, run.sent, finished, why, settling(campaign, desk), run.notes)
+
+
+def _passed(run: _Run) -> bool:
+    """Whether it may go (on): waits for a hold or a soak that is short, or ends within the time given."""
+    while not run.stop.is_set():
+        gate = brake.gate(run.campaign, run.desk, run.taken)
+        if not gate.why:
+            return True
+        left = (gate.until - run.desk.now()).total_seconds() if gate.until else 0.0
+        fits = left < LONGEST_WAIT if run.deadline is None else time.monotonic() + left < run.deadline
+        if gate.until is None or not fits:
+            run.halt(gate.why)
+        else:
+            run.stop.wait(min(left, _GLANCE))
+    return False
+
+
+def _begin(run: _Run, *, held: bool) -> None:
+    """Note that sending began, where it was held, and let the seeds see it before anybody else does."""
+    if run.begun:
+        return
+    run.begun = True
+    if held:
+        with run.desk.store.begin() as tx:
+            tx.campaigns.start(run.campaign.id, run.desk.now())
+    seeds.sow(run.campaign, run.emails, seeds.FIRST, run.desk)
 
 
 def _all_threads(run: _Run) -> None:
@@ -241,41 +358,60 @@ class _Idle:
         return self.waits > MOST_WAITS
 
 
+@dataclass
+class _Hand:
+    """How many batches a thread takes at once."""
+
+    most: int
+    size: int = 1
+
+    def took(self, count: int, seconds: float) -> None:
+        """Learn from the last ones: at most twice as many next time, and no more than fit into `IN_HAND`."""
+        self.size = max(1, min(self.most, 2 * count, int(IN_HAND * count / max(seconds, 1e-9))))
+
+
+def _most_in_hand(run: _Run) -> int:
+    """Only one-reader batches are worth taking together; and where a rate is set, it is kept within a twentieth."""
+    if run.campaign.batches < run.campaign.audience:
+        return 1
+    can, rate = run.desk.provider.capabilities, letters_rate(run.desk)
+    most = FEW_IN_HAND if can.reconcile == "no" and can.idempotency_ttl is None else MOST_IN_HAND
+    return most if rate is None else max(1, min(most, int(rate / 20)))
+
+
 def _work(run: _Run) -> None:
     """One sender thread: claim, deliver, record, until there is nothing to claim. What breaks it stops all."""
-    idle = _Idle()
+    idle, hand = _Idle(), _Hand(_most_in_hand(run))
     try:
-        while not run.over() and _step(run, idle):
+        while not run.over() and _step(run, idle, hand):
             pass
     except BaseException:
         run.halt("it broke off")
         raise
 
 
-def _step(run: _Run, idle: _Idle) -> bool:
-    """One batch, or one pause. False: there is nothing more to claim."""
-    desk = run.desk
-    if not _in_turn(run):
+def _step(run: _Run, idle: _Idle, hand: _Hand) -> bool:
+    """What a thread takes at once, or one pause. False: there is nothing more to claim."""
+    desk, most = run.desk, hand.size
+    if not _in_turn(run, most):
         return False
-    now = desk.now()
+    now, lease = desk.now(), desk.pace.lease
     links = replace(desk.links, base_url=run.campaign.base_url or desk.links.base_url)
+    claims: list[Claim] = []
     with desk.store.begin() as tx:
         pause = tx.limits.pause(_held_back(desk), now=now.timestamp())
-        claim = (
-            None
-            if pause
-            else tx.campaigns.claim(run.campaign.id, run.owner, now, lease=desk.pace.lease, way_out=links.unsubscribe)
-        )
+        if not pause:
+            way_out = links.unsubscribe
+            claims = tx.campaigns.claims(run.campaign.id, run.owner, now, lease=lease, way_out=way_out, most=most)
     if pause:
         return _sit_out(run, pause, idle)
-    if claim is None:
+    if not claims:
         return False
-    run.claims += 1
-    result = _deliver(run, claim)
-    if result is None:
-        return not _too_often(run, idle)
-    _record(run, claim, result)
-    return True
+    run.claims += len(claims)
+    begun = time.monotonic()
+    went = _deliver(run, claims)
+    hand.took(len(claims), time.monotonic() - begun)
+    return went or not _too_often(run, idle)
 
 
 def _held_back(desk: Desk) -> str:
@@ -283,14 +419,14 @@ def _held_back(desk: Desk) -> str:
     return f"{desk.provider.name} holds back"
 
 
-def _in_turn(run: _Run) -> bool:
-    """Wait until the shared rate lets the next batch go. Nothing is taken of it for a batch that cannot go."""
+def _in_turn(run: _Run, most: int) -> bool:
+    """Wait until the shared rate lets the next batches go. Nothing is taken of it for a batch that cannot go."""
     desk, now = run.desk, run.desk.now()
-    rate = rate_of(desk)
+    rate = letters_rate(desk)
     if rate is None:
         return True
     with desk.store.begin() as tx:
-        size = tx.campaigns.next_size(run.campaign.id, now)
+        size = tx.campaigns.next_size(run.campaign.id, now, most)
         if not size or tx.limits.pause(_held_back(desk), now=now.timestamp()):
             return True
         if run.over(tx.limits.pause(desk.provider.name, now=now.timestamp())):
@@ -323,38 +459,113 @@ def _asked_to_wait(desk: Desk, until: datetime) -> str:
     return f"{desk.provider.name} asked to wait until {until:%H:%M:%S} UTC"
 
 
-def _deliver(run: _Run, claim: Claim) -> BatchResult | None:
-    """The call itself, no transaction open. None when the lease would not last: then the batch is given back."""
-    desk, now = run.desk, run.desk.now()
-    timeout = min(desk.pace.timeout, desk.pace.lease.total_seconds() / 2)
-    batch = Batch(claim.recipients, at=now, tag=run.campaign.key)
-    with desk.store.read() as tx:
-        ours = tx.campaigns.holds(claim, run.owner, now + timedelta(seconds=timeout))
-    if not ours:  # this process stood still: no byte has left, so these rows are known
-        unsent = all_of(batch, Status.RETRY, code="lease", detail="The claim was over before the first byte left.")
-        _kept(run, claim, unsent, None)
-        return None
-    return deliver(desk.provider, run.emails[claim.variant], batch, key=claim.key, timeout=timeout)
+def _deliver(run: _Run, claims: Sequence[Claim]) -> bool:
+    """The calls themselves, no transaction open while they last. False when none was made.
+
+    Right before each it is certain, within `FRESH`, that the claim is ours still and nobody has paused: else no byte
+    has left, its rows are known, and the batch is given back. An answer waits to be written down for as long as
+    `IN_HAND` and the next call.
+    """
+    answers: list[Answer] = []
+    written, ours, pause, begun = time.monotonic(), _Ours(run), None, 0
+    try:
+        for claim in claims:
+            if (begun and run.over()) or not ours.still(claims[begun:]):
+                break
+            begun += 1
+            result = _call(run, claim)
+            answers.append(_answer(run, claim, result))
+            _judge(run, result)
+            if pause := result.retry_after:
+                break
+            if time.monotonic() - written > IN_HAND:
+                _kept(run, answers)
+                answers, written = [], time.monotonic()
+    finally:  # whatever broke off, what is known is written down
+        if answers := [*answers, *(_given_back(run, claim) for claim in claims[begun:])]:
+            _kept(run, answers, retry_after=pause)
+    return begun > 0
 
 
-def _record(run: _Run, claim: Claim, result: BatchResult) -> None:
+class _Ours:
+    """Whether claims are ours and may go: asked of the database, and again when the answer is no longer fresh.
+
+    Two clocks tell how old it is: one that nobody sets, and one that goes on while the machine sleeps.
+    """
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+        self._asked: tuple[float, datetime] | None = None
+        self._numbers: set[int] = set()
+
+    def still(self, claims: Sequence[Claim]) -> bool:
+        """Whether the first of these may go now; the others are asked about with it."""
+        desk, now, ticks = self._run.desk, self._run.desk.now(), time.monotonic()
+        fresh = timedelta(seconds=FRESH)
+        if self._asked is None or ticks - self._asked[0] > FRESH or not timedelta(0) <= now - self._asked[1] <= fresh:
+            end = now + timedelta(seconds=_timeout(desk)) + (fresh if len(claims) > 1 else timedelta(0))
+            with desk.store.read() as tx:
+                self._numbers = tx.campaigns.holds(claims, self._run.owner, end)
+            self._asked = ticks, now
+        return claims[0].n in self._numbers
+
+
+def _timeout(desk: Desk) -> float:
+    """Seconds for a call: half of the lease at most, so that a claim outlasts it."""
+    return min(desk.pace.timeout, desk.pace.lease.total_seconds() / 2)
+
+
+def _call(run: _Run, claim: Claim) -> BatchResult:
     desk = run.desk
+    batch = Batch(claim.recipients, at=desk.now(), tag=run.campaign.key)
+    return deliver(desk.provider, run.emails[claim.variant], batch, key=claim.key, timeout=_timeout(desk))
+
+
+def _given_back(run: _Run, claim: Claim) -> Answer:
+    batch = Batch(claim.recipients, at=run.desk.now())
+    why = "It was given back before the first byte left."
+    return Answer(claim, all_of(batch, Status.RETRY, code="lease", detail=why))
+
+
+def _answer(run: _Run, claim: Claim, result: BatchResult) -> Answer:
+    """What to write down of a call's result."""
     personal = not result.halt and result.retry_after is None  # its readers were put off, not the run
-    outcomes = [_final(outcome, claim) for outcome in result.outcomes] if personal else result.outcomes
+    if all(outcome.status is Status.SUBMITTED for outcome in result.outcomes):
+        return Answer(claim, result.outcomes, refused=personal)
+    outcomes = tuple(_final(outcome, claim) for outcome in result.outcomes) if personal else result.outcomes
     later = None
     if any(outcome.status is Status.RETRY for outcome in outcomes) and not result.halt:
         again = wait(claim.refusals + 1) if result.retry_after is None else timedelta(seconds=result.retry_after)
-        later = desk.now() + again
-    _kept(run, claim, outcomes, later, refused=personal, retry_after=result.retry_after)
+        later = run.desk.now() + again
+    return Answer(claim, outcomes, later, refused=personal)
+
+
+def _judge(run: _Run, result: BatchResult) -> None:
+    """Count a result, and stop the run when it says so."""
     code = run.count(result.outcomes)
     if result.halt:
         detail = next((outcome.detail for outcome in result.outcomes if outcome.detail), "")
-        run.halt(result.halt, _halted(result.halt, desk.provider.name, detail))
+        run.halt(result.halt, _halted(result.halt, run.desk.provider.name, detail))
     if code:
         run.halt(
             f"the brake: {BRAKE} readers in a row were refused with the same answer ({code}), so it may be us they "
             f"mean; see: newsletter status {run.campaign.key}"
         )
+    if why := brake.judged(run.taken, _told(run), run.accepted, run.desk):
+        stopped = brake.stop(run.campaign, why, run.desk)
+        if stopped.why:
+            run.halt(stopped.why)
+
+
+def _told(run: _Run) -> Tally:
+    """What providers told of the campaign by now, asked anew when it is older than `FRESH`."""
+    with run.lock:
+        if time.monotonic() - run.told_at < FRESH:
+            return run.told
+        run.told_at = time.monotonic()
+    with run.desk.store.read() as tx:
+        run.told = tx.brake.told(run.campaign.id)
+    return run.told
 
 
 def _final(outcome: Outcome, claim: Claim) -> Outcome:
@@ -364,25 +575,17 @@ def _final(outcome: Outcome, claim: Claim) -> Outcome:
     return replace(outcome, status=Status.REJECTED, detail=f"put off {MAX_ATTEMPTS} times: {outcome.detail}")
 
 
-def _kept(
-    run: _Run,
-    claim: Claim,
-    outcomes: Iterable[Outcome],
-    later: datetime | None,
-    *,
-    refused: bool = False,
-    retry_after: float | None = None,
-) -> None:
-    """Write an answer down, trying again while the database is busy: the answer is known, and is not to be lost."""
+def _kept(run: _Run, answers: Sequence[Answer], *, retry_after: float | None = None) -> None:
+    """Write answers down, trying again while the database is busy: they are known, and are not to be lost."""
     desk, splits = run.desk, run.desk.provider.capabilities.splits
 
     def write() -> None:
         with desk.store.begin() as tx:
-            tx.campaigns.record(claim, tuple(outcomes), not_before=later, splits=splits, refused=refused)
+            tx.campaigns.record_all(answers, splits=splits)
             if retry_after:
                 tx.limits.push(_held_back(desk), retry_after, now=desk.now().timestamp())
 
-    for pause in PATIENCE:
+    for pause in desk.pace.patience:
         try:
             return write()
         except StoreBusy:
@@ -412,9 +615,10 @@ def _wait_for_more(run: _Run, idle: _Idle) -> bool:
     """Whether there is more to do now, after waiting for it a little; notes why not."""
     desk, now = run.desk, run.desk.now()
     with desk.store.read() as tx:
-        pending = tx.campaigns.counts(run.campaign.id, now).pending
+        pending = tx.campaigns.has_more(run.campaign.id)
         stands = tx.campaigns.by_key(run.campaign.key)
         all_paused = tx.campaigns.paused_all()
+        first = tx.brake.stands(run.campaign.id)
         waiting, lapse = tx.campaigns.next_try(run.campaign.id), tx.campaigns.next_lapse(run.campaign.id)
         held = timedelta(seconds=tx.limits.pause(_held_back(desk), now=now.timestamp()))
     if not pending:
@@ -422,6 +626,8 @@ def _wait_for_more(run: _Run, idle: _Idle) -> bool:
     if all_paused or stands is None or stands.state is not CampaignState.SENDING:
         run.halt(_stopped_by(stands, all_paused=all_paused))
         return False
+    if first.through and not first.released:
+        return True  # what the rest waits for, the gate knows
     waiting = max(waiting, now + held) if waiting else None
     moment = min((one for one in (waiting, lapse) if one), default=None)
     pause = max(0.0, (moment - now).total_seconds()) if moment else 0.0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from newsletter.flows import mail, retention
+from newsletter.flows import hear, lift, mail, owner, retention
 from newsletter.flows.desk import Desk
 
 _LONGEST_LIMIT = timedelta(days=8)
@@ -20,15 +20,19 @@ class Pass:
 
     mails: int
     forgotten: int
+    events: int = 0
 
 
 def tick(desk: Desk) -> Pass:
-    """Send the mail that waits; forget what is kept no longer, and what no limit counts any more."""
+    """Read what providers told; send the mail that waits; tell the owner; forget what is kept no longer."""
+    heard = hear.read(desk)
     sent = mail.empty(desk)
+    lift.lift(desk)
+    owner.tell(desk)
     forgotten = _every(_DAY, "retention_at", retention.forget, desk)
     _every(_HOUR, "hits_at", _forget_hits, desk)
     retention.clean(desk, patience=_BRIEF)
-    return Pass(mails=sent, forgotten=forgotten)
+    return Pass(mails=sent, forgotten=forgotten, events=heard)
 
 
 def _every(span: timedelta, name: str, work: Callable[[Desk], int], desk: Desk) -> int:

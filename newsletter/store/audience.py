@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, func
 
 from newsletter.core.consent import Evidence, Grant, Newcomer, Reason, Signup, State, Subscriber
 from newsletter.core.ids import digest
-from newsletter.store.conditions import reason_of, stands
-from newsletter.store.dialect import hold, hold_door, insert_many, insert_new
+from newsletter.store.conditions import reason_of, stands, why
+from newsletter.store.dialect import among, hold, hold_door, insert_many, insert_new, next_ids
+from newsletter.store.events import Events
 from newsletter.store.schema import (
     batches,
     campaigns,
@@ -46,9 +47,9 @@ _COLUMNS = (
 )
 
 _NEWCOMER = (
+    subscribers.c.id,
     subscribers.c.pid,
     subscribers.c.email,
-    subscribers.c.email_key,
     subscribers.c.address_hmac,
     subscribers.c.first_name,
     subscribers.c.last_name,
@@ -115,29 +116,33 @@ class Audience:
 
     def known(self, hmacs: Sequence[str]) -> dict[str, State]:
         """Those of some addresses that are subscribers already, with their state."""
-        query = select(subscribers.c.address_hmac, subscribers.c.state).where(subscribers.c.address_hmac.in_(hmacs))
-        return {row.address_hmac: State(row.state) for row in self._sql.execute(query)}
+        columns = (subscribers.c.address_hmac, subscribers.c.state)
+        found = among(self._sql, columns, subscribers.c.address_hmac, [bytes.fromhex(hmac) for hmac in hmacs])
+        return {bytes(hmac).hex(): State(state) for hmac, state in found}
 
-    def add(self, newcomers: Sequence[Newcomer], now: datetime, topics: Sequence[str] = ()) -> None:
-        """Add subscribers with their unsubscribe links; `topics` are given at once (imports)."""
-        if not newcomers:
-            return
+    def add(self, newcomers: Sequence[Newcomer], now: datetime, topics: Sequence[str] = ()) -> Sequence[int]:
+        """Add subscribers with their unsubscribe links; returns their ids. `topics` are given at once (imports)."""
         moment = milliseconds(now)
         confirmed = {state: moment if state is State.ACTIVE else None for state in State}
-        rows = [
-            (
-                *(one.pid, one.email, one.key, one.hmac, one.first_name, one.last_name, one.lang, one.state.value),
-                *(one.unsubscribe_token, moment, moment, confirmed[one.state]),
-            )
-            for one in newcomers
+        new = next_ids(self._sql, subscribers, len(newcomers))
+        hmacs = [bytes.fromhex(one.hmac) for one in newcomers]
+        insert_many(
+            self._sql,
+            _NEWCOMER,
+            [
+                (id_, pid, email, kept, first, last, lang, state.value, token, moment, moment, confirmed[state])
+                for id_, kept, (email, _, pid, token, state, lang, first, last) in zip(
+                    new, hmacs, newcomers, strict=True
+                )
+            ],
+        )
+        links = [
+            (bytes.fromhex(digest(one.unsubscribe_token)), kept) for one, kept in zip(newcomers, hmacs, strict=True)
         ]
-        insert_many(self._sql, _NEWCOMER, rows)
-        links = [(digest(one.unsubscribe_token), one.hmac) for one in newcomers]
         insert_many(self._sql, tuple(unsubscribe_links.c), links)
-        if topics:
-            added = select(subscribers.c.id).where(subscribers.c.pid.in_([one.pid for one in newcomers]))
-            given = [(topic, id_) for id_ in self._sql.scalars(added) for topic in topics]
-            insert_many(self._sql, tuple(subscriber_topics.c), given)
+        given = [(id_, topic) for id_ in new for topic in topics]
+        insert_many(self._sql, tuple(subscriber_topics.c), given)
+        return new
 
     def move(self, subscriber_id: int, state: State, now: datetime, *, ends_links: bool = False) -> None:
         """Put a subscriber into a state; `ends_links` raises `gen`, so that older links no longer act."""
@@ -155,6 +160,10 @@ class Audience:
     def drop_topics(self, subscriber_id: int) -> None:
         """Take all topics away."""
         self._sql.execute(delete(subscriber_topics).where(subscriber_topics.c.subscriber_id == subscriber_id))
+
+    def speak(self, subscriber_id: int, lang: str) -> None:
+        """Write to a subscriber in another language from now on."""
+        self._sql.execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(lang=lang))
 
     def each(self, state: State | None = None, topic: str | None = None) -> Iterator[Subscriber]:
         """All subscribers, oldest first: flat memory for any number."""
@@ -200,6 +209,7 @@ class Audience:
         lang: str,
         wording: str,
         now: datetime,
+        lane: int = 0,
     ) -> int:
         """Note what was asked for; returns the signup's id."""
         values = {
@@ -210,6 +220,7 @@ class Audience:
             "topics": json.dumps(list(topics)),
             "lang": lang,
             "wording_sha256": wording,
+            "lane": lane,
             "at": now,
         }
         return int(self._sql.execute(_ADD_SIGNUP, values).scalar_one())
@@ -228,6 +239,7 @@ class Audience:
             topics=tuple(json.loads(row.topics)),
             lang=row.lang,
             confirmed_at=row.confirmed_at,
+            lane=row.lane,
         )
 
     def confirm_signup(self, signup_id: int, now: datetime) -> None:
@@ -236,16 +248,12 @@ class Audience:
 
     def record(self, evidence: Sequence[Evidence]) -> None:
         """Append consent events. They are never changed (promise 8)."""
-        topics = {one.topics: json.dumps(list(one.topics)) for one in evidence}
-        rows = [
-            (
-                *(one.pid, one.kind.value, milliseconds(one.at), one.method, one.form, one.wording),
-                *(topics[one.topics], one.magnet, one.source, one.note),
-            )
-            for one in evidence
-        ]
-        if rows:
-            insert_many(self._sql, tuple(consent_events.c)[1:], rows)
+        insert_many(self._sql, _EVENT, [(one.pid, *_told(one)) for one in evidence])
+
+    def record_of(self, pids: Sequence[str], same: Evidence) -> None:
+        """Append the same event for many subscribers; whose it says itself is not looked at."""
+        told = _told(same)
+        insert_many(self._sql, _EVENT, [(pid, *told) for pid in pids])
 
     def evidence(self, pid: str) -> list[Mapping[str, Any]]:
         """All consent events of a subscriber, oldest first, with the wording they rest on."""
@@ -294,6 +302,16 @@ class Audience:
             found.setdefault(row.subscriber_id, []).append(grant)
         return found
 
+    def keep_grants(self, subscriber_id: int, now: datetime) -> None:
+        """Let a subscriber's grants outlive their row, as nobody's, so that links in mails go on working."""
+        self._sql.execute(
+            update(grants).where(grants.c.subscriber_id == subscriber_id).values(subscriber_id=None, granted_at=now)
+        )
+
+    def forget_grants(self, before: datetime) -> None:
+        """Drop grants that are nobody's since before a moment: no link leads to them any more."""
+        self._sql.execute(delete(grants).where(grants.c.subscriber_id.is_(None), grants.c.granted_at < before))
+
     def count_download(self, grant_id: int, now: datetime) -> None:
         """One more download, counted on the POST."""
         self._sql.execute(
@@ -318,8 +336,9 @@ class Audience:
 
     def suppressed(self, hmacs: Sequence[str]) -> set[str]:
         """Those of some addresses that must not be mailed."""
-        query = select(suppressions.c.address_hmac).where(suppressions.c.address_hmac.in_(hmacs))
-        return set(self._sql.scalars(query))
+        column = suppressions.c.address_hmac
+        found = among(self._sql, (column,), column, [bytes.fromhex(hmac) for hmac in hmacs])
+        return {bytes(hmac).hex() for (hmac,) in found}
 
     def lift(self, hmac: str, reasons: Collection[Reason]) -> bool:
         """Take some reasons back, and leave the others. Out: whether there was one of them."""
@@ -329,6 +348,8 @@ class Audience:
     def erase(self, subscriber: Subscriber) -> None:
         """Take the subscriber's row and all that hangs on it (promise 9). Consent events keep the pid only."""
         self._sql.execute(delete(mail_queue).where(mail_queue.c.subscriber_id == subscriber.id))
+        self.drop_topics(subscriber.id)
+        Events(self._sql).erase(subscriber.hmac, subscriber.email)
         self._sql.execute(delete(subscribers).where(subscribers.c.id == subscriber.id))
 
     def erase_traces(self, subscriber: Subscriber) -> None:
@@ -337,15 +358,20 @@ class Audience:
         self._sql.execute(delete(consent_events).where(consent_events.c.subscriber_pid == subscriber.pid))
         way_out = digest(subscriber.unsubscribe_token)
         self._sql.execute(delete(unsubscribe_links).where(unsubscribe_links.c.token_hash == way_out))
-        self._sql.execute(delete(hits).where(hits.c.key == f"mail:{subscriber.pid}"))
+        self._sql.execute(delete(hits).where(hits.c.key == f"mail:{subscriber.hmac}"))
 
-    def stale(self, state: State, before: datetime, asked_before: datetime, most: int) -> list[Subscriber]:
+    def stale(
+        self, state: State, before: datetime, asked_before: datetime, most: int, *, without_topics: bool = False
+    ) -> list[Subscriber]:
         """Subscribers who have stood in a state since `before` and asked for nothing since `asked_before`.
 
+        `without_topics`: only those who get no letter.
         The oldest come first; those given out are held until the transaction ends, and judged again when held.
         """
         asked = exists().where(signups.c.subscriber_id == subscribers.c.id, signups.c.at >= asked_before)
         query = select(*_COLUMNS).where(subscribers.c.state == state, subscribers.c.changed_at < before, ~asked)
+        if without_topics:
+            query = query.where(~exists().where(subscriber_topics.c.subscriber_id == subscribers.c.id))
         found = self._sql.execute(query.order_by(subscribers.c.changed_at).limit(most)).all()
         for hmac in sorted(row.address_hmac for row in found):  # in one order: two of us cannot wait for each other
             self.hold(hmac)
@@ -360,7 +386,8 @@ class Audience:
         joined = deliveries.join(
             batches, and_(batches.c.campaign_id == deliveries.c.campaign_id, batches.c.n == deliveries.c.batch)
         )
-        query = select(deliveries.c.subscriber_id, stands(now).label("state"), deliveries.c.reason).select_from(joined)
+        stood = stands(now).label("state"), why().label("reason")
+        query = select(deliveries.c.subscriber_id, *stood).select_from(joined)
         found: dict[int, list[Mapping[str, Any]]] = {}
         for campaign in self._sql.execute(select(campaigns.c.id, campaigns.c.key).order_by(campaigns.c.id)).all():
             theirs = and_(deliveries.c.campaign_id == campaign.id, deliveries.c.subscriber_id.in_(subscriber_ids))
@@ -382,6 +409,16 @@ class Audience:
     def forget_hits(self, before: datetime) -> None:
         """Drop what no limit looks at any more, and what only a refused signup wrote."""
         self._sql.execute(delete(hits).where(hits.c.at < before))
+
+
+_EVENT = tuple(consent_events.c)[1:]
+
+
+def _told(one: Evidence) -> tuple[Any, ...]:
+    """An event as its row, but for whose it is."""
+    topics = json.dumps(list(one.topics))
+    at = milliseconds(one.at)
+    return one.kind.value, at, one.method, one.form, one.wording, topics, one.magnet, one.source, one.note
 
 
 def _subscriber(row: Any, topics: tuple[str, ...]) -> Subscriber:

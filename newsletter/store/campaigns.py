@@ -10,6 +10,7 @@ row of the frozen audience is counted exactly once (promise 2).
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -17,9 +18,14 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
+    Column,
+    ColumnElement,
     Connection,
+    MetaData,
     Row,
+    Select,
     String,
+    Table,
     and_,
     bindparam,
     case,
@@ -35,14 +41,27 @@ from sqlalchemy import (
     update,
 )
 
-from newsletter.core.campaign import BatchState, Campaign, CampaignState, Claim, Counts, Draft, Variant, delivery_key
+from newsletter.core.campaign import (
+    Answer,
+    BatchState,
+    Campaign,
+    CampaignState,
+    Claim,
+    Counts,
+    Draft,
+    Variant,
+    delivery_key,
+)
 from newsletter.core.consent import State
 from newsletter.core.delivery import Outcome, Recipient, Status
 from newsletter.core.email import sha256
+from newsletter.core.mime import key_of
 from newsletter.errors import NotApproved
-from newsletter.store.conditions import is_suppressed, stands, suppressed_reason
-from newsletter.store.dialect import insert_new, lock_dies_with_process
+from newsletter.store import brake
+from newsletter.store.conditions import batch_stands, is_suppressed, suppressed_reason
+from newsletter.store.dialect import insert_new, least, lock_dies_with_process, update_many
 from newsletter.store.schema import (
+    Id,
     batches,
     campaigns,
     deliveries,
@@ -50,6 +69,7 @@ from newsletter.store.schema import (
     meta,
     subscriber_topics,
     subscribers,
+    suppressions,
 )
 
 AUDIENCE = "audience"
@@ -57,6 +77,7 @@ AUDIENCE = "audience"
 
 _PAUSED_ALL = "paused_all"
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
+_EVERY = 2**31 - 1  # a batch's number is never higher
 
 
 class _Row(NamedTuple):
@@ -76,23 +97,35 @@ class Campaigns:
     # --- before the freeze -------------------------------------------------------------------------
 
     def headcount(self, topics: Sequence[str]) -> Mapping[str, int]:
-        """Everybody on file by what would become of them: `audience`, or why they are left out."""
-        reason = case(
-            (is_suppressed(), suppressed_reason()),
-            (subscribers.c.state != State.ACTIVE, subscribers.c.state),
-            (~_has_topic(topics), literal("not subscribed to this")),
-            else_=literal(AUDIENCE),
-        ).label("why")
-        query = select(reason, func.count()).select_from(subscribers).group_by("why").order_by("why")
-        return dict(self._sql.execute(query).all())
+        """Everybody on file by what would become of them: `audience`, or why they are left out.
+
+        Counted from three ends, as most are in none but the first: all by state, the suppressed, and who has a topic.
+        """
+        state, has = subscribers.c.state, _has_topic(topics)
+        by_state: dict[str, int] = dict(self._sql.execute(select(state, func.count()).group_by(state)).all())
+        barred = select(suppressions.c.address_hmac).distinct().subquery()
+        found = select(state, has.label("has"), suppressed_reason().label("why"), func.count().label("readers"))
+        query = found.join_from(barred, subscribers, subscribers.c.address_hmac == barred.c.address_hmac)
+        heads: dict[str, int] = {}
+        with_topic = self._sql.execute(_count(subscribers, state == State.ACTIVE, has)).scalar_one()
+        for row in self._sql.execute(query.group_by(state, "has", "why")):
+            heads[row.why] = heads.get(row.why, 0) + row.readers
+            by_state[row.state] -= row.readers
+            with_topic -= row.readers if row.has and row.state == State.ACTIVE else 0
+        heads["not subscribed to this"] = by_state.pop(State.ACTIVE, 0) - with_topic
+        heads[AUDIENCE] = with_topic
+        for other, count in by_state.items():
+            heads[other] = heads.get(other, 0) + count
+        return {why: count for why, count in sorted(heads.items()) if count}
 
     def by_key(self, key: str) -> Campaign | None:
         """The campaign of an issue."""
         return self._one(campaigns.c.key == key)
 
-    def with_source(self, source_sha256: str) -> Campaign | None:
-        """A campaign with the same words, under whatever key."""
-        return self._one(campaigns.c.source_sha256 == source_sha256)
+    def with_source(self, source_sha256: str) -> list[Campaign]:
+        """The campaigns with the same words, under whatever key."""
+        query = select(campaigns).where(campaigns.c.source_sha256 == source_sha256).order_by(campaigns.c.id)
+        return [_campaign(row) for row in self._sql.execute(query)]
 
     def all(self) -> list[Campaign]:
         """All campaigns, newest first."""
@@ -120,59 +153,79 @@ class Campaigns:
             "audience": 0,
             "excluded": json.dumps(dict(draft.excluded)),
             "batches": 0,
+            "due_at": draft.due_at,
+            "timezone": draft.timezone,
+            "note": draft.note,
             "frozen_at": now,
         }
         id_ = self._sql.execute(insert(campaigns).values(values).returning(campaigns.c.id)).scalar_one()
-        last = 0
         for variant in draft.variants:
             row = {"campaign_id": id_, "variant": variant.name, "sha256": sha256(variant.body), "body": variant.body}
             self._sql.execute(insert(emails).values(row))
-            self._freeze_audience(id_, draft.topics, variant, draft.batch_size, last)
-            last = self._make_batches(id_, draft.pid, variant.name, last)
-        count = select(func.count()).select_from(deliveries).where(deliveries.c.campaign_id == id_).scalar_subquery()
-        parts = select(func.count()).select_from(batches).where(batches.c.campaign_id == id_).scalar_subquery()
-        self._sql.execute(update(campaigns).where(campaigns.c.id == id_).values(audience=count, batches=parts))
+        first, last = self._freeze_all(id_, draft)
+        count = _count(deliveries, deliveries.c.campaign_id == id_).scalar_subquery()
+        frozen = update(campaigns).where(campaigns.c.id == id_).values(audience=count, batches=last, first=first)
+        self._sql.execute(frozen)
         found = self._one(campaigns.c.id == id_)
         assert found is not None
         return found
 
+    def _freeze_all(self, campaign_id: int, draft: Draft) -> tuple[int, int]:
+        """Write everybody down, the first slice first; how many batches that has, and all have."""
+        first = last = 0
+        rest: list[ColumnElement[bool]] = []
+        if draft.first:
+            brake.pick(self._sql, campaign_id, draft.first, draft.audience, _theirs(draft))
+            chosen = select(brake.ahead.c.subscriber_id)
+            for variant in draft.variants:
+                first = self._freeze_audience(campaign_id, draft, variant, first, subscribers.c.id.in_(chosen))
+            last, rest = first, [subscribers.c.id.not_in(chosen)]
+        for variant in draft.variants:
+            last = self._freeze_audience(campaign_id, draft, variant, last, *rest)
+        if draft.first:
+            brake.ahead.drop(self._sql)
+        return first, last
+
     def _freeze_audience(
-        self, campaign_id: int, topics: Sequence[str], variant: Variant, batch_size: int, last: int
-    ) -> None:
-        """Write down the readers of a variant, numbered into batches from `last` + 1 on."""
-        place = func.row_number().over(order_by=subscribers.c.id) - 1
-        asked = select(subscriber_topics.c.subscriber_id).where(subscriber_topics.c.topic.in_(topics))
+        self, campaign_id: int, draft: Draft, variant: Variant, last: int, *part: ColumnElement[bool]
+    ) -> int:
+        """Write down (a part of) the readers of a variant in batches from `last` + 1 on; the number of the last now.
+
+        They are put in order beside the ledger first: their places there number the batches, at no cost.
+        """
         chosen = (
-            select(literal(campaign_id), subscribers.c.id, (place // batch_size) + 1 + last)
+            select(subscribers.c.id)
             .where(
-                subscribers.c.state == State.ACTIVE,
-                ~is_suppressed(),
-                subscribers.c.id.in_(asked),
+                *part,
+                *_theirs(draft),
                 *(_has_topic(group) for group in variant.has),
                 *(~_has_topic(group) for group in variant.lacks),
             )
             .order_by(subscribers.c.id)
         )
-        self._sql.execute(insert(deliveries).from_select(["campaign_id", "subscriber_id", "batch"], chosen))
-
-    def _make_batches(self, campaign_id: int, pid: str, variant: str, last: int) -> int:
-        """A row for each batch after `last`; returns the number of the last now."""
-        n, who = deliveries.c.batch, deliveries.c.subscriber_id
+        place, size, who = _picked.c.place, draft.batch_size, _picked.c.subscriber_id
+        _picked.create(self._sql, checkfirst=False)
+        self._sql.execute(insert(_picked).from_select([who], chosen))
+        count = self._sql.execute(select(func.coalesce(func.max(place), 0))).scalar_one()
+        n = (place - 1) // size + 1 + last
+        rows = select(literal(campaign_id), who, n).order_by(place)
+        self._sql.execute(insert(deliveries).from_select(["campaign_id", "subscriber_id", "batch"], rows))
+        end = _picked.alias("end")
+        hi = select(end.c.subscriber_id).where(end.c.place == least(self._sql, place + (size - 1), literal(count)))
         values = {
             "campaign_id": literal(campaign_id),
             "n": n,
-            "variant": literal(variant),
-            "lo": func.min(who),
-            "hi": func.max(who),
-            "size": func.count(),
+            "variant": literal(variant.name),
+            "lo": who,
+            "hi": hi.scalar_subquery(),
+            "size": least(self._sql, literal(size), literal(count + 1) - place),
             "state": literal(BatchState.PENDING.value),
-            "key": literal(f"{pid}:") + cast(n, String),
+            "key": literal(f"{draft.pid}:") + cast(n, String),
         }
-        new = and_(deliveries.c.campaign_id == campaign_id, n > last)
-        made = select(*values.values()).where(new).group_by(n).order_by(n)
+        made = select(*values.values()).where((place - 1) % size == 0).order_by(place)
         self._sql.execute(insert(batches).from_select([*values], made))
-        newest = select(func.max(batches.c.n)).where(batches.c.campaign_id == campaign_id)
-        return self._sql.execute(newest).scalar_one() or last
+        _picked.drop(self._sql, checkfirst=False)
+        return last + math.ceil(int(count) / size)
 
     # --- sending -----------------------------------------------------------------------------------
 
@@ -199,54 +252,85 @@ class Campaigns:
     def claim(
         self, campaign_id: int, owner: str, now: datetime, *, lease: timedelta, way_out: Callable[[str], str]
     ) -> Claim | None:
-        """Take the next batch into our hands, and read who of it may still receive.
+        """Take the next batch into our hands, as `claims` does."""
+        found = self.claims(campaign_id, owner, now, lease=lease, way_out=way_out, most=1)
+        return found[0] if found else None
 
-        `way_out` makes an unsubscribe address of a reader's credential.
+    def claims(
+        self, campaign_id: int, owner: str, now: datetime, *, lease: timedelta, way_out: Callable[[str], str], most: int
+    ) -> list[Claim]:
+        """Take the next batches into our hands, and read who of them may still receive.
+
+        In: `way_out` makes an unsubscribe address of a reader's credential; `most`, how many batches at once.
 
         Whoever left, bounced, complained or lost the topic since the freeze is written out here, in the
-        transaction that makes the claim (promise 4). None: nothing to take, paused, or not yet.
+        transaction that makes the claims (promise 4). None of them: nothing to take, paused, or not yet.
         """
-        topics = self._may_send(campaign_id)
-        if topics is None:
-            return None
-        taken = self._sql.execute(
-            _CLAIM, {"campaign": campaign_id, "at": now, "by": owner, "until": now + lease}
-        ).one_or_none()
-        if taken is None:
-            return None
-        rows = self._rows(taken, way_out, topics)
-        self._write_out(campaign_id, [row for row in rows if row.excluded])
-        return _claim(taken, [row for row in rows if not row.excluded])
+        may = self._may_send(campaign_id, now)
+        if may is None:
+            return []
+        topics, last = may
+        asked = {"campaign": campaign_id, "at": now, "by": owner, "until": now + lease, "most": most, "last": last}
+        taken = sorted(self._sql.execute(_CLAIM, asked).all(), key=lambda batch: int(batch.n))
+        rows = self._rows(campaign_id, taken, way_out, topics)
+        gone = [(row.subscriber_id, row.excluded) for found in rows.values() for row in found if row.excluded]
+        self._set(campaign_id, "suppressed", gone)
+        return [_claim(batch, [row for row in rows[batch.n] if not row.excluded]) for batch in taken]
 
-    def _may_send(self, campaign_id: int) -> list[str] | None:
-        """The campaign's topics; None when it is paused, or everything is."""
+    def _may_send(self, campaign_id: int, now: datetime) -> tuple[list[str], int] | None:
+        """The campaign's topics, and the last batch that may go; None when it is held or paused, or everything is."""
         row = self._sql.execute(_STANDS, {"campaign": campaign_id}).one()
-        return json.loads(row.topics) if row.state == CampaignState.SENDING and not row.paused else None
+        held = row.held_until is not None and now < row.held_until
+        if held or row.paused or row.state != CampaignState.SENDING:
+            return None
+        return json.loads(row.topics), _EVERY if row.released_at or not row.first else row.first
 
-    def _rows(self, batch: Row[Any], way_out: Callable[[str], str] = str, topics: Sequence[str] = ()) -> list[_Row]:
-        """The open deliveries of a batch with what the claim must know of each."""
-        found = self._sql.execute(
-            _ROWS, {"campaign": batch.campaign_id, "batch": batch.n, "lo": batch.lo, "hi": batch.hi, "topics": topics}
-        )
-        return [_row(*row, way_out) for row in found.all()]
+    def _rows(
+        self,
+        campaign_id: int,
+        taken: Sequence[Row[Any]],
+        way_out: Callable[[str], str] = str,
+        topics: Sequence[str] = (),
+    ) -> dict[int, list[_Row]]:
+        """The open deliveries of some batches with what the claim must know of each, by the batch's number."""
+        rows: dict[int, list[_Row]] = {batch.n: [] for batch in taken}
+        if rows:
+            asked = {"campaign": campaign_id, "batches": list(rows), "topics": topics}
+            for n, who, campaign_pid, pid, email, first, last, token, why in self._sql.execute(_ROWS, asked).all():
+                recipient = Recipient(
+                    key=delivery_key(campaign_pid, pid or f"erased{who}"),
+                    address=email or "",  # nobody's, when the subscriber was erased since
+                    values={"first_name": first or "", "last_name": last or ""},
+                    unsubscribe_url=way_out(token or ""),
+                )
+                rows[n].append(_Row(who, recipient, why))
+        return rows
 
-    def _write_out(self, campaign_id: int, rows: Iterable[_Row]) -> None:
-        for row in rows:
-            self._set(campaign_id, row.subscriber_id, "suppressed", row.excluded)
+    def _set(self, campaign_id: int, state: str, rows: Sequence[tuple[int, str]]) -> None:
+        """Give some deliveries a state of their own. In: subscriber and reason."""
+        if rows:
+            same = {"campaign": campaign_id, "to_state": state}
+            self._sql.execute(_SET, [{**same, "who": who, "to_reason": why[:200] or None} for who, why in rows])
 
-    def _set(self, campaign_id: int, subscriber_id: int, state: str, reason: str = "") -> None:
-        where = and_(deliveries.c.campaign_id == campaign_id, deliveries.c.subscriber_id == subscriber_id)
-        self._sql.execute(update(deliveries).where(where).values(state=state, reason=reason[:200] or None))
-
-    def next_size(self, campaign_id: int, now: datetime) -> int:
-        """How many readers the next batch has that can be claimed; 0 when there is none."""
-        if self._may_send(campaign_id) is None:
+    def next_size(self, campaign_id: int, now: datetime, most: int = 1) -> int:
+        """How many readers the next batches have that can be claimed, `most` of them at once; 0 when there is none."""
+        may = self._may_send(campaign_id, now)
+        if may is None:
             return 0
-        return self._sql.execute(_NEXT_SIZE, {"campaign": campaign_id, "at": now}).scalar() or 0
+        asked = {"campaign": campaign_id, "at": now, "most": most, "last": may[1]}
+        return int(self._sql.execute(_NEXT_SIZE, asked).scalar() or 0)
 
-    def holds(self, claim: Claim, owner: str, now: datetime) -> bool:
-        """Whether the claim is ours still at a moment: asked before the first byte leaves, of when the last will."""
-        return self._sql.execute(_HOLDS, {**_named(claim), "by": owner, "at": now}).first() is not None
+    def holds(self, claims: Sequence[Claim], owner: str, now: datetime) -> set[int]:
+        """Which claims of a campaign are ours still at a moment and may go: asked before the first byte leaves.
+
+        In: `now`, the moment when the last byte will have left. Out: the numbers of their batches; none while the
+        campaign or all sending is paused, or when it was cancelled.
+        """
+        if not claims or self._may_send(claims[0].campaign_id, now) is None:
+            return set()
+        tried = {claim.n: claim.attempt for claim in claims}
+        asked = {"campaign": claims[0].campaign_id, "batches": list(tried), "by": owner, "at": now}
+        return {n for n, attempt in self._sql.execute(_HOLDS, asked) if tried[n] == attempt}
 
     def record(
         self,
@@ -257,50 +341,60 @@ class Campaigns:
         splits: bool = True,
         refused: bool = False,
     ) -> bool:
-        """Write down a provider's answer. False: somebody has claimed the batch anew, nothing was written.
+        """Write down a provider's answer, as `record_all` does. False: nothing was written."""
+        return self.record_all([Answer(claim, tuple(outcomes), not_before, refused)], splits=splits) == 1
 
-        An answer that comes after the lease (the batch is `uncertain` by then) still counts: it is knowledge.
-        In: `not_before`, until when rows that may be tried again wait; `splits`, whether such rows may leave a
-        batch of which others are unknown (`Capabilities.splits`; where not, they are uncertain with it);
-        `refused`, that it was its readers who were put off, not the whole run: this is counted.
+    def record_all(self, answers: Sequence[Answer], *, splits: bool = True) -> int:
+        """Write down a provider's answers to batches of one campaign; how many were written.
+
+        Nothing is written for a batch that somebody has claimed anew. An answer that comes after the lease (the
+        batch is `uncertain` by then) still counts: it is knowledge.
+        In: `splits`, whether rows that may be tried again may leave a batch of which others are unknown
+        (`Capabilities.splits`; where not, they are uncertain with it).
         """
-        held = self._sql.execute(_HELD, _named(claim)).one_or_none()
-        if held is None:
-            return False
-        by_status: dict[Status, list[Outcome]] = {}
-        for outcome in outcomes:
-            by_status.setdefault(outcome.status, []).append(outcome)
-        ids = claim.id_of()
-        for status, state in ((Status.REJECTED, "failed"), (Status.SUPPRESSED, "suppressed")):
-            for outcome in by_status.get(status, ()):
-                self._set(claim.campaign_id, ids[outcome.key], state, f"{outcome.code} {outcome.detail}".strip())
-        self._keep_message_ids(claim.campaign_id, by_status.get(Status.SUBMITTED, ()), ids)
-        unknown = by_status.get(Status.UNKNOWN, [])
-        retry = by_status.get(Status.RETRY, [])
-        if unknown or retry:
-            for outcome in by_status.get(Status.SUBMITTED, ()):
-                self._set(claim.campaign_id, ids[outcome.key], "submitted")
-        if unknown and retry and splits:
-            self._split_off(held, [ids[outcome.key] for outcome in retry], not_before)
-        note = next((f"{one.code} {one.detail}".strip() for one in (*unknown, *retry) if one.code or one.detail), "")
+        if not answers:
+            return 0
+        asked = {"campaign": answers[0].claim.campaign_id, "batches": [answer.claim.n for answer in answers]}
+        held = {(row.n, row.attempt): row for row in self._sql.execute(_HELD, asked)}
+        settled: list[dict[str, Any]] = []
+        message_ids: list[tuple[str, int, int]] = []
+        for answer in answers:
+            batch = held.get((answer.claim.n, answer.claim.attempt))
+            if batch is not None:
+                settled.append(self._settled(batch, answer, splits=splits))
+                message_ids += _message_ids(answer)
+        keys = (deliveries.c.campaign_id, deliveries.c.subscriber_id)
+        update_many(self._sql, deliveries.c.provider_id, keys, message_ids)
+        if settled:
+            self._sql.execute(_RECORD, settled)
+        return len(settled)
+
+    def _settled(self, batch: Any, answer: Answer, *, splits: bool) -> dict[str, Any]:
+        """What a batch becomes by an answer; its exceptions are written."""
+        claim, campaign_id = answer.claim, answer.claim.campaign_id
+        unknown: list[Outcome] = []
+        retry: list[Outcome] = []
+        note = ""
+        if any(outcome.status is not Status.SUBMITTED for outcome in answer.outcomes):
+            ids = claim.id_of()
+            of = {status: [one for one in answer.outcomes if one.status is status] for status in Status}
+            for status, state in ((Status.REJECTED, "failed"), (Status.SUPPRESSED, "suppressed")):
+                self._set(campaign_id, state, [(ids[one.key], _told(one)) for one in of[status]])
+            unknown, retry = of[Status.UNKNOWN], of[Status.RETRY]
+            if unknown or retry:
+                self._set(campaign_id, "submitted", [(ids[one.key], "") for one in of[Status.SUBMITTED]])
+            if unknown and retry and splits:
+                self._split_off(batch, [ids[one.key] for one in retry], answer.not_before)
+            note = next(filter(None, map(_told, (*unknown, *retry))), "")
         state = BatchState.UNCERTAIN if unknown else BatchState.PENDING if retry else BatchState.SUBMITTED
-        after = {
+        return {
             **_named(claim),
             "to_state": state,
-            "to_wait": not_before if state is BatchState.PENDING else None,
-            "to_unknown": held.unknown or bool(unknown),
-            "more": int(refused and bool(retry)),
+            "to_wait": answer.not_before if state is BatchState.PENDING else None,
+            "to_unknown": batch.unknown or bool(unknown),
+            "more": int(answer.refused and bool(retry)),
             "to_note": note,
         }
-        self._sql.execute(_RECORD, after)
-        return True
-
-    def _keep_message_ids(self, campaign_id: int, outcomes: Iterable[Outcome], ids: Mapping[str, int]) -> None:
-        rows = [
-            {"campaign": campaign_id, "who": ids[one.key], "mid": one.message_id} for one in outcomes if one.message_id
-        ]
-        if rows:
-            self._sql.execute(_MESSAGE_ID, rows)
 
     def _split_off(self, batch: Any, subscriber_ids: Sequence[int], not_before: datetime | None) -> None:
         """Rows that surely were not sent leave a batch of which others may have been."""
@@ -338,7 +432,17 @@ class Campaigns:
         """Batches whose answer was lost, with their open rows (those who left since included)."""
         query = select(batches).where(batches.c.campaign_id == campaign_id, batches.c.state == BatchState.UNCERTAIN)
         held = self._sql.execute(query.order_by(batches.c.n)).all()
-        return [_claim(row, self._rows(row)) for row in held]
+        rows = self._rows(campaign_id, held)
+        return [_claim(batch, rows[batch.n]) for batch in held]
+
+    def repeatable(self, campaign_id: int, way_out: Callable[[str], str]) -> list[Claim]:
+        """Those of them in which everybody may still receive: the very calls that were made, as far as we know."""
+        query = select(batches, campaigns.c.topics).join(campaigns, campaigns.c.id == batches.c.campaign_id)
+        held = self._sql.execute(
+            query.where(batches.c.campaign_id == campaign_id, batches.c.state == BatchState.UNCERTAIN)
+        ).all()
+        rows = self._rows(campaign_id, held, way_out, json.loads(held[0].topics)) if held else {}
+        return [_claim(batch, rows[batch.n]) for batch in held if not any(row.excluded for row in rows[batch.n])]
 
     def claimed_at(self, claim: Claim) -> datetime | None:
         """When a batch was last claimed."""
@@ -359,18 +463,16 @@ class Campaigns:
         ).one()
         if kept is not None:
             return Counts(**json.loads(kept))
-        query = (
-            select(stands(now).label("stands"), func.count())
-            .select_from(
-                deliveries.join(
-                    batches, and_(batches.c.campaign_id == deliveries.c.campaign_id, batches.c.n == deliveries.c.batch)
-                )
-            )
-            .where(deliveries.c.campaign_id == campaign_id)
-            .group_by("stands")
-        )
-        found: dict[str, int] = dict(self._sql.execute(query).all())
-        return Counts(audience=audience, **found)
+        found: dict[str, int] = dict(self._sql.execute(_OWN, {"campaign": campaign_id}).all())
+        open_ = select(batch_stands(now).label("stands"), func.sum(_OPEN_ROWS))
+        for state, count in self._sql.execute(open_.where(batches.c.campaign_id == campaign_id).group_by("stands")):
+            found[state] = found.get(state, 0) + int(count or 0)
+        return Counts(audience=audience, **{state: count for state, count in found.items() if count})
+
+    def has_more(self, campaign_id: int) -> bool:
+        """Whether a batch of it waits, or is in somebody's hands."""
+        theirs = exists().where(batches.c.campaign_id == campaign_id, or_(_IS_PENDING, _IS_CLAIMED))
+        return bool(self._sql.execute(select(theirs)).scalar())
 
     def reasons(self, campaign_id: int) -> Mapping[str, int]:
         """Why rows of the audience did not receive, counted."""
@@ -379,11 +481,14 @@ class Campaigns:
         return {reason or "": count for reason, count in self._sql.execute(query)}
 
     def next_try(self, campaign_id: int) -> datetime | None:
-        """The earliest moment a pending batch may go (1970 when one may at once); None when none is pending."""
+        """The earliest moment a pending batch may go (1970 when one may at once); None when none is pending.
+
+        While the first slice goes, nothing beyond it counts.
+        """
         first = func.min(func.coalesce(batches.c.not_before, bindparam("ever", _EVER, type_=batches.c.not_before.type)))
         query = select(type_coerce(first, batches.c.not_before.type))
         found: datetime | None = self._sql.execute(
-            query.where(batches.c.campaign_id == campaign_id, _IS_PENDING)
+            query.where(batches.c.campaign_id == campaign_id, _IS_PENDING, batches.c.n <= _LAST)
         ).scalar_one()
         return found
 
@@ -394,21 +499,35 @@ class Campaigns:
         return found
 
     def finish(self, campaign_id: int, now: datetime) -> bool:
-        """Close the campaign when every row is final; False when some is not (promise 2)."""
+        """Close the campaign when every row is final; False when some is not (promise 2).
+
+        Of a cancelled one, what came back to be tried again is cancelled with the rest.
+        """
+        self._sql.execute(_CANCEL, {"campaign": campaign_id})
         open_ = self.counts(campaign_id, now)
         if open_.pending or open_.uncertain or not open_.adds_up:
             return False
         first = func.coalesce(campaigns.c.finished_at, bindparam("now", now, type_=campaigns.c.finished_at.type))
-        values = {"state": CampaignState.FINISHED, "finished_at": first, "counts": json.dumps(asdict(open_))}
+        cancelled = campaigns.c.state == CampaignState.CANCELLED
+        values = {
+            "state": case((cancelled, campaigns.c.state), else_=CampaignState.FINISHED),
+            "finished_at": first,
+            "counts": json.dumps(asdict(open_)),
+        }
         self._sql.execute(update(campaigns).where(campaigns.c.id == campaign_id).values(values))
         return True
 
     def set_state(self, campaign_id: int, state: CampaignState) -> bool:
-        """Pause, resume. False, and nothing changed, when the campaign has ended."""
+        """Pause, resume, cancel. False, and nothing changed, when the campaign has ended.
+
+        A cancel takes every batch that nobody has in hand: none of it can be claimed any more.
+        """
         still = and_(
             campaigns.c.id == campaign_id, campaigns.c.state.in_([CampaignState.SENDING, CampaignState.PAUSED])
         )
-        return self._sql.execute(update(campaigns).where(still).values(state=state)).rowcount == 1
+        turned = self._sql.execute(update(campaigns).where(still).values(state=state)).rowcount == 1
+        self._sql.execute(_CANCEL, {"campaign": campaign_id})
+        return turned
 
     def paused_all(self) -> bool:
         """Whether all sending is paused; re-read in every claim."""
@@ -422,8 +541,26 @@ class Campaigns:
             insert_new(self._sql, meta, [{"name": _PAUSED_ALL, "value": now.isoformat()}])
 
 
+_picked = Table(  # the readers of a variant in their order, while they are frozen
+    "picked",
+    MetaData(),
+    Column("place", Id, primary_key=True),
+    Column("subscriber_id", Id, nullable=False),
+    prefixes=["TEMPORARY"],
+)
+
+
+def _count(table: Table, *where: ColumnElement[bool]) -> Select[int]:
+    return select(func.count()).select_from(table).where(*where)
+
+
 def _has_topic(topics: Sequence[str] | BindParameter[Any]) -> Any:
     return exists().where(subscriber_topics.c.subscriber_id == subscribers.c.id, subscriber_topics.c.topic.in_(topics))
+
+
+def _theirs(draft: Draft) -> list[ColumnElement[bool]]:
+    """Who receives."""
+    return [subscribers.c.state == State.ACTIVE, ~is_suppressed(), _has_topic(draft.topics)]
 
 
 def _named(claim: Claim) -> dict[str, Any]:
@@ -443,6 +580,20 @@ def _claim(batch: Row[Any], rows: Sequence[_Row]) -> Claim:
     )
 
 
+def _told(one: Outcome) -> str:
+    return f"{one.code} {one.detail}".strip()
+
+
+def _message_ids(answer: Answer) -> Iterable[tuple[str, int, int]]:
+    """The provider's own names for the messages it took. One made of the delivery's key says nothing new."""
+    taken = [one for one in answer.outcomes if one.message_id and key_of(one.message_id) != one.key]
+    if taken:
+        ids = answer.claim.id_of()
+        for one in taken:
+            if one.status is Status.SUBMITTED:
+                yield str(one.message_id), answer.claim.campaign_id, ids[one.key]
+
+
 def _batch(campaign_id: int, pid: str, n: int, variant: str, lo: int, hi: int, size: int) -> dict[str, Any]:
     return {
         "campaign_id": campaign_id,
@@ -454,27 +605,6 @@ def _batch(campaign_id: int, pid: str, n: int, variant: str, lo: int, hi: int, s
         "state": BatchState.PENDING,
         "key": f"{pid}:{n}",
     }
-
-
-def _row(
-    subscriber_id: int,
-    campaign_pid: str,
-    pid: str | None,
-    email: str | None,
-    first_name: str | None,
-    last_name: str | None,
-    token: str | None,
-    excluded: str,
-    way_out: Callable[[str], str],
-) -> _Row:
-    """A row as a provider gets it; nobody's address when the subscriber was erased since."""
-    recipient = Recipient(
-        key=delivery_key(campaign_pid, pid or f"erased{subscriber_id}"),
-        address=email or "",
-        values={"first_name": first_name or "", "last_name": last_name or ""},
-        unsubscribe_url=way_out(token or ""),
-    )
-    return _Row(subscriber_id, recipient, excluded)
 
 
 def _campaign(row: Row[Any]) -> Campaign:
@@ -494,6 +624,9 @@ def _campaign(row: Row[Any]) -> Campaign:
         started_at=row.started_at,
         finished_at=row.finished_at,
         base_url=row.base_url,
+        held_until=row.held_until,
+        soak_until=row.soak_until if row.released_at is None else None,
+        brake=row.brake,
     )
 
 
@@ -509,7 +642,12 @@ def _unchanged(row: Row[Any]) -> str:
 # --- what is said once for every batch: a statement costs more to build than to run ------------------
 
 _STANDS = select(
-    campaigns.c.state, campaigns.c.topics, exists().where(meta.c.name == _PAUSED_ALL).label("paused")
+    campaigns.c.state,
+    campaigns.c.topics,
+    campaigns.c.held_until,
+    campaigns.c.first,
+    campaigns.c.released_at,
+    exists().where(meta.c.name == _PAUSED_ALL).label("paused"),
 ).where(campaigns.c.id == bindparam("campaign"))
 
 _SAME = and_(
@@ -517,6 +655,7 @@ _SAME = and_(
     batches.c.n == bindparam("batch"),
     batches.c.attempt == bindparam("tried"),
 )
+_THESE = and_(batches.c.campaign_id == bindparam("campaign"), batches.c.n.in_(bindparam("batches", expanding=True)))
 _AT = bindparam("at", type_=batches.c.lease_until.type)
 _IS_PENDING = batches.c.state == BatchState.PENDING
 _IS_CLAIMED = batches.c.state == BatchState.CLAIMED
@@ -524,37 +663,62 @@ _IS_CLAIMED = batches.c.state == BatchState.CLAIMED
 _MAY_GO = and_(
     batches.c.campaign_id == bindparam("campaign"),
     _IS_PENDING,
+    batches.c.n <= bindparam("last"),
     or_(batches.c.not_before.is_(None), batches.c.not_before <= _AT),
 )
 
-_NEXT_SIZE = (
+_LAST = (  # batch of the campaign at hand that may be claimed by now
     select(
-        select(func.count())
-        .where(
-            deliveries.c.campaign_id == batches.c.campaign_id,
-            deliveries.c.subscriber_id.between(batches.c.lo, batches.c.hi),
-            deliveries.c.batch == batches.c.n,
-            deliveries.c.state.is_(None),
+        case(
+            (or_(campaigns.c.first == 0, campaigns.c.released_at.is_not(None)), literal(_EVERY)),
+            else_=campaigns.c.first,
         )
-        .scalar_subquery()
     )
+    .where(campaigns.c.id == batches.c.campaign_id)
+    .scalar_subquery()
+)
+
+_OPEN_ROWS = (  # of a batch: those that stand as it does
+    select(func.count())
+    .where(
+        deliveries.c.campaign_id == batches.c.campaign_id,
+        deliveries.c.subscriber_id.between(batches.c.lo, batches.c.hi),
+        deliveries.c.batch == batches.c.n,
+        deliveries.c.state.is_(None),
+    )
+    .scalar_subquery()
+)
+
+_OWN = (
+    select(deliveries.c.state, func.count())
+    .where(deliveries.c.campaign_id == bindparam("campaign"), deliveries.c.state.is_not(None))
+    .group_by(deliveries.c.state)
+)
+
+_NEXT_SIZE = select(
+    func.sum(
+        select(_OPEN_ROWS.label("open"))
+        .select_from(batches)
+        .where(_MAY_GO)
+        .order_by(batches.c.n)
+        .limit(bindparam("most"))
+        .subquery()
+        .c.open
+    )
+)
+
+_DUE = (
+    select(batches.c.n)
     .where(_MAY_GO)
     .order_by(batches.c.n)
-    .limit(1)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+    .cte("due")  # once, and not again for each row
 )
 
 _CLAIM = (
     update(batches)
-    .where(
-        batches.c.campaign_id == bindparam("campaign"),
-        batches.c.n
-        == select(batches.c.n)
-        .where(_MAY_GO)
-        .order_by(batches.c.n)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery(),
-    )
+    .where(batches.c.campaign_id == bindparam("campaign"), batches.c.n.in_(select(_DUE.c.n)))
     .values(
         state=BatchState.CLAIMED,
         attempt=batches.c.attempt + 1,
@@ -567,6 +731,7 @@ _CLAIM = (
 
 _ROWS = (
     select(
+        batches.c.n,
         deliveries.c.subscriber_id,
         campaigns.c.pid,
         subscribers.c.pid,
@@ -583,25 +748,42 @@ _ROWS = (
         ),
     )
     .select_from(
-        deliveries.join(campaigns, campaigns.c.id == deliveries.c.campaign_id).outerjoin(
-            subscribers, subscribers.c.id == deliveries.c.subscriber_id
+        batches.join(campaigns, campaigns.c.id == batches.c.campaign_id)
+        .join(
+            deliveries,
+            and_(
+                deliveries.c.campaign_id == batches.c.campaign_id,
+                deliveries.c.subscriber_id.between(batches.c.lo, batches.c.hi),
+                # as a range too: an equality tempts PostgreSQL to hash the whole campaign
+                deliveries.c.batch.between(batches.c.n, batches.c.n),
+                deliveries.c.state.is_(None),
+            ),
         )
+        .outerjoin(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
     )
-    .where(
-        deliveries.c.campaign_id == bindparam("campaign"),
-        deliveries.c.subscriber_id.between(bindparam("lo"), bindparam("hi")),
-        deliveries.c.batch == bindparam("batch"),
-        deliveries.c.state.is_(None),
-    )
-    .order_by(deliveries.c.subscriber_id)
+    .where(_THESE)
+    .order_by(batches.c.n, deliveries.c.subscriber_id)
 )
 
-_HOLDS = select(batches.c.n).where(_SAME, _IS_CLAIMED, batches.c.owner == bindparam("by"), batches.c.lease_until > _AT)
+_HOLDS = select(batches.c.n, batches.c.attempt).where(
+    _THESE, _IS_CLAIMED, batches.c.owner == bindparam("by"), batches.c.lease_until > _AT
+)
 
 _HELD = (
-    select(batches.c.campaign_id, batches.c.n, batches.c.variant, batches.c.unknown)
-    .where(_SAME, batches.c.state.in_([BatchState.CLAIMED, BatchState.UNCERTAIN]))
+    select(batches.c.campaign_id, batches.c.n, batches.c.attempt, batches.c.variant, batches.c.unknown)
+    .where(_THESE, batches.c.state.in_([BatchState.CLAIMED, BatchState.UNCERTAIN]))
+    .order_by(batches.c.n)
     .with_for_update()
+)
+
+_CANCEL = (
+    update(batches)
+    .where(
+        batches.c.campaign_id == bindparam("campaign"),
+        _IS_PENDING,
+        exists().where(campaigns.c.id == batches.c.campaign_id, campaigns.c.state == CampaignState.CANCELLED),
+    )
+    .values(state=BatchState.CANCELLED)
 )
 
 _RECORD = (
@@ -618,8 +800,8 @@ _RECORD = (
     )
 )
 
-_MESSAGE_ID = (
+_SET = (
     update(deliveries)
     .where(deliveries.c.campaign_id == bindparam("campaign"), deliveries.c.subscriber_id == bindparam("who"))
-    .values(provider_id=bindparam("mid"))
+    .values(state=bindparam("to_state"), reason=bindparam("to_reason"))
 )

@@ -33,13 +33,22 @@ def reason_of(address_hmac: ColumnElement[Any]) -> ColumnElement[str]:
     return query.order_by(_RANK).limit(1).scalar_subquery()
 
 
+def why() -> ColumnElement[str]:
+    """Why a delivery was left out, joined with its batch: its own word, or that its campaign was cancelled."""
+    return func.coalesce(deliveries.c.reason, case((batches.c.state == BatchState.CANCELLED, literal("cancelled"))))
+
+
 def stands(now: datetime) -> ColumnElement[str]:
     """Where a delivery stands, joined with its batch: its own word, or else its batch's."""
+    return func.coalesce(deliveries.c.state, batch_stands(now))
+
+
+def batch_stands(now: datetime) -> ColumnElement[str]:
+    """Where the deliveries of a batch stand that have no word of their own."""
     lapsed = and_(batches.c.state == BatchState.CLAIMED, batches.c.lease_until <= now)
-    by_batch = case(
+    return case(
         (lapsed, literal("uncertain")),
         (batches.c.state == BatchState.CLAIMED, literal("pending")),
         (batches.c.state == BatchState.CANCELLED, literal("suppressed")),
         else_=batches.c.state,
     )
-    return func.coalesce(deliveries.c.state, by_batch)

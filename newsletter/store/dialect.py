@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Executable, Table, create_engine, event, func, make_url, text
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, OperationalError
 
 from newsletter.errors import ConfigurationError
@@ -61,6 +60,7 @@ def engines(url: str, *, threads: int) -> tuple[Engine, Engine]:
             parsed.set(drivername="postgresql+psycopg"),
             pool_size=threads + 2,
             max_overflow=threads,
+            pool_use_lifo=True,
             hide_parameters=True,
         )
     except (ModuleNotFoundError, NoSuchModuleError):
@@ -85,6 +85,7 @@ def _sqlite(url: str, begin: str, threads: int) -> Engine:
         url,
         pool_size=threads + 2,
         max_overflow=threads,
+        pool_use_lifo=True,  # few connections at work, few page caches filled
         connect_args={"check_same_thread": False},
         hide_parameters=True,  # an error must not quote an address (promise 12)
     )
@@ -107,6 +108,11 @@ def greatest(bind: Connection, *values: ColumnElement[float]) -> ColumnElement[f
     return func.max(*values) if is_sqlite(bind) else func.greatest(*values)
 
 
+def least(bind: Connection, *values: ColumnElement[int]) -> ColumnElement[int]:
+    """The smaller of some values: `min` on SQLite, `least` on PostgreSQL."""
+    return func.min(*values) if is_sqlite(bind) else func.least(*values)
+
+
 def insert_new(bind: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert the rows that are not there yet; a row whose key exists is left as it is."""
     if rows:
@@ -115,25 +121,34 @@ def insert_new(bind: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
 
 @cache
 def _insert_new(table: Table, *, on_sqlite: bool) -> Executable:
-    insert = sqlite.insert if on_sqlite else postgresql.insert
-    return insert(table).on_conflict_do_nothing()
+    if on_sqlite:
+        from sqlalchemy.dialects.sqlite import insert as sqlite  # noqa: PLC0415
+
+        return sqlite(table).on_conflict_do_nothing()
+    from sqlalchemy.dialects.postgresql import insert as postgresql  # noqa: PLC0415 -- 3 MB, for those who use it
+
+    return postgresql(table).on_conflict_do_nothing()
 
 
-_MANY = 1000
+_MANY = 1000  # rows, from which on a transaction is one of many like it
+_FEW = 20  # rows, up to which COPY is not worth beginning
 
 
-def insert_many(bind: Connection, columns: Sequence[ColumnElement[Any]], rows: Sequence[Sequence[Any]]) -> None:
+def insert_many(bind: Connection, columns: Sequence[ColumnElement[Any]], rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert many rows of some columns of one table: COPY on PostgreSQL, prepared once on SQLite.
 
-    In: values as the database keeps them (an `Instant` in milliseconds), in the order of the columns.
-    Ten times cheaper than rows that pass through the columns' types. Raises: IntegrityError.
+    In: values as the database keeps them (an `Instant` in milliseconds, a `Digest` in bytes), in the order of the
+    columns. Ten times cheaper than rows that pass through the columns' types. Raises: IntegrityError.
     """
+    if not rows:
+        return
     table, names = columns[0].table.name, ", ".join(column.name for column in columns)
-    if is_sqlite(bind):
-        if len(rows) >= _MANY:
-            bind.exec_driver_sql("PRAGMA cache_size=-65536")  # KB: what a transaction has changed stays in memory
-        places = ", ".join("?" * len(columns))
-        bind.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({places})", [*map(tuple, rows)])  # noqa: S608 - our names
+    sqlite_ = is_sqlite(bind)
+    if sqlite_ and len(rows) >= _MANY:
+        bind.exec_driver_sql("PRAGMA cache_size=-65536")  # KB: what a transaction has changed stays in memory
+    if sqlite_ or len(rows) <= _FEW:
+        places = ", ".join(("?" if sqlite_ else "%s",) * len(columns))
+        bind.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({places})", list(rows))  # noqa: S608 - our names
         return
     driver: Any = bind.connection.driver_connection
     copy = f"COPY {table} ({names}) FROM STDIN"
@@ -143,6 +158,45 @@ def insert_many(bind: Connection, columns: Sequence[ColumnElement[Any]], rows: S
                 out.write_row(row)
     except bind.dialect.loaded_dbapi.IntegrityError as problem:
         raise IntegrityError(copy, None, problem) from problem
+
+
+def update_many(
+    bind: Connection, column: ColumnElement[Any], keys: Sequence[ColumnElement[Any]], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Set one column of many rows, each found by its keys. In: tuples of the new value and the keys, as kept."""
+    if rows:
+        place = "?" if is_sqlite(bind) else "%s"
+        where = " AND ".join(f"{key.name} = {place}" for key in keys)
+        bind.exec_driver_sql(f"UPDATE {column.table.name} SET {column.name} = {place} WHERE {where}", list(rows))  # noqa: S608 - our names
+
+
+def next_ids(bind: Connection, table: Table, count: int) -> Sequence[int]:
+    """Row ids for so many rows about to be inserted, in order. Nobody else gets them, now or later."""
+    if is_sqlite(bind):  # whoever writes is alone; the sequence takes note of the rows themselves
+        last = bind.execute(_LAST_ID, {"table": table.name}).scalar() or 0
+        return range(last + 1, last + 1 + count)
+    return bind.scalars(_NEXT_IDS, {"table": table.name, "count": count}).all()
+
+
+_LAST_ID = text("SELECT seq FROM sqlite_sequence WHERE name = :table")
+_NEXT_IDS = text("SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count)")
+
+
+def among(
+    bind: Connection, columns: Sequence[ColumnElement[Any]], key: ColumnElement[Any], values: Sequence[Any]
+) -> Sequence[Any]:
+    """Rows of some columns of one table whose `key` is one of many values, both as the database keeps them."""
+    query = f"SELECT {', '.join(column.name for column in columns)} FROM {key.table.name} WHERE {key.name} "  # noqa: S608 - our names
+    if not is_sqlite(bind):
+        return bind.exec_driver_sql(query + "= ANY(%s)", (list(values),)).all()
+    found: list[Any] = []
+    for chunk in (values[at : at + _MOST_VALUES] for at in range(0, len(values), _MOST_VALUES)):
+        places = ",".join("?" * len(chunk))
+        found += bind.exec_driver_sql(f"{query}IN ({places})", tuple(chunk))
+    return found
+
+
+_MOST_VALUES = 30_000  # SQLite as it comes takes 32,766 in a statement
 
 
 def lock_dies_with_process(bind: Engine | Connection) -> bool:
@@ -222,6 +276,15 @@ def scrub(engine: Engine, patience: float) -> bool:
                 raw.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
             return not busy
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for table in ("subscribers", "subscriber_topics", "signups", "grants", "mail_queue", "consent_events"):
+        for table in (
+            "subscribers",
+            "subscriber_topics",
+            "signups",
+            "grants",
+            "mail_queue",
+            "consent_events",
+            "events",
+            "webhooks",
+        ):
             connection.exec_driver_sql(f"VACUUM {table}")
     return True

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, sele
 
 from newsletter.core.campaign import BatchState, delivery_key
 from newsletter.core.event import Event, EventType, Heard, Raw
+from newsletter.core.mime import key_of
 from newsletter.store.dialect import insert_new
 from newsletter.store.schema import batches, campaigns, deliveries, events, subscribers, webhooks
 
@@ -99,10 +100,11 @@ class Events:
     def about(self, key: str | None, message_id: str | None, hmac: str | None) -> tuple[int, int | None] | None:
         """Whom an event is about, by the delivery's key, or the provider's id and the address: subscriber and campaign.
 
-        A provider's id alone names nobody: one may stand for a whole call.
+        A provider's id alone names nobody, as one may stand for a whole call; a Message-ID of ours holds the key.
         """
-        if key and (named := self._by_key(key)):
-            return named
+        for one in (key, key_of(message_id or "")):
+            if one and (named := self._by_key(one)):
+                return named
         if not message_id or hmac is None:
             return None
         query = (

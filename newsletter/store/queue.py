@@ -49,10 +49,7 @@ class MailQueue:
 
     def holds(self, mail: QueuedMail, owner: str, now: datetime) -> bool:
         """Whether the claim is still ours: asked right before the first byte leaves."""
-        where = and_(_same(mail), mail_queue.c.state == MailState.CLAIMED, mail_queue.c.owner == owner)
-        return (
-            self._sql.execute(select(mail_queue.c.id).where(where, mail_queue.c.lease_until > now)).first() is not None
-        )
+        return self._sql.execute(_HOLDS, {**_named(mail), "by": owner, "at": now}).first() is not None
 
     def put_off(self, mail: QueuedMail, due_at: datetime, note: str) -> None:
         """Give a claimed mail back that was not tried at all: it keeps all its attempts."""
@@ -75,22 +72,16 @@ class MailQueue:
 
         False, and nothing written, when it was claimed anew, or was settled already.
         """
-        open_ = mail_queue.c.state.in_([MailState.CLAIMED, MailState.UNCERTAIN])
-        done = self._sql.execute(
-            update(mail_queue)
-            .where(_same(mail), open_)
-            .values(
-                state=state,
-                owner=None,
-                lease_until=None,
-                due_at=due_at or mail_queue.c.due_at,
-                done_at=None if state is MailState.WAITING else now,
-                provider=provider or None,
-                message_id=message_id,
-                note=note[:500],
-            )
-        )
-        return done.rowcount > 0
+        values = {
+            **_named(mail),
+            "to_state": state,
+            "to_due": due_at,
+            "done": None if state is MailState.WAITING else now,
+            "through": provider or None,
+            "mid": message_id,
+            "said": note[:500],
+        }
+        return self._sql.execute(_SETTLE, values).rowcount > 0
 
     def lapsed(self, now: datetime, settle: timedelta) -> list[QueuedMail]:
         """Mails to ask the provider about: claimed, with the lease over since `settle`; or uncertain and due."""
@@ -136,6 +127,38 @@ _CLAIM = (
     )
     .returning(mail_queue)
 )
+
+
+_HOLDS = select(mail_queue.c.id).where(
+    mail_queue.c.id == bindparam("which"),
+    mail_queue.c.attempt == bindparam("tried"),
+    mail_queue.c.state == MailState.CLAIMED,
+    mail_queue.c.owner == bindparam("by"),
+    mail_queue.c.lease_until > bindparam("at"),
+)
+
+_SETTLE = (
+    update(mail_queue)
+    .where(
+        mail_queue.c.id == bindparam("which"),
+        mail_queue.c.attempt == bindparam("tried"),
+        mail_queue.c.state.in_([MailState.CLAIMED, MailState.UNCERTAIN]),
+    )
+    .values(
+        state=bindparam("to_state"),
+        owner=None,
+        lease_until=None,
+        due_at=func.coalesce(bindparam("to_due", type_=mail_queue.c.due_at.type), mail_queue.c.due_at),
+        done_at=bindparam("done"),
+        provider=bindparam("through"),
+        message_id=bindparam("mid"),
+        note=bindparam("said"),
+    )
+)
+
+
+def _named(mail: QueuedMail) -> dict[str, int]:
+    return {"which": mail.id, "tried": mail.attempt}
 
 
 def _same(mail: QueuedMail) -> ColumnElement[bool]:

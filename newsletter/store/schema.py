@@ -1,9 +1,9 @@
 """The tables. Migrations make them (`migrations/`); a test holds the two together.
 
     front door   subscribers, subscriber_topics, signups, grants, consent_events, wordings,
-                 suppressions, unsubscribe_links, mail_queue, hits
-    press        campaigns, emails, batches, deliveries
-    both         events, limits, meta
+                 suppressions, unsubscribe_links, lifts, mail_queue, hits
+    press        campaigns, emails, batches, deliveries, resends, seedings, notices
+    both         webhooks, events, limits, meta
 
 Ids of whatever a link or the ledger may name are never used again (`sqlite_autoincrement`; PostgreSQL's sequences
 do not go back): an erased person's link must not act for whoever comes next.
@@ -26,6 +26,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     String,
@@ -56,6 +57,21 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else datetime.fromtimestamp(value / 1000, tz=UTC)
 
 
+class Digest(TypeDecorator[str]):
+    """A hash: hex digits to the program, half as many bytes in the database, whose indexes are small by that."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:  # noqa: ARG002
+        """To the database."""
+        return None if value is None else bytes.fromhex(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """From the database."""
+        return None if value is None else bytes(value).hex()
+
+
 Id = BigInteger().with_variant(Integer, "sqlite")
 """A row id; SQLite only counts up by itself when the type is exactly INTEGER."""
 
@@ -74,8 +90,7 @@ subscribers = Table(
     Column("id", Id, primary_key=True),
     Column("pid", String(32), nullable=False, unique=True),
     Column("email", String(254), nullable=False),
-    Column("email_key", String(254), nullable=False, unique=True),
-    Column("address_hmac", String(64), nullable=False, unique=True),
+    Column("address_hmac", Digest, nullable=False, unique=True),  # tells whether two addresses are one
     Column("first_name", String(200), nullable=False, server_default=""),
     Column("last_name", String(200), nullable=False, server_default=""),
     Column("lang", String(35), nullable=False),
@@ -89,13 +104,12 @@ subscribers = Table(
     sqlite_autoincrement=True,
 )
 
-subscriber_topics = Table(
+subscriber_topics = Table(  # no foreign key, as imports write a million: `Audience.erase` takes them with the row
     "subscriber_topics",
     metadata,
+    Column("subscriber_id", Id, nullable=False),
     Column("topic", String(64), nullable=False),
-    Column("subscriber_id", Id, ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False),
-    PrimaryKeyConstraint("topic", "subscriber_id"),
-    Index(None, "subscriber_id"),
+    PrimaryKeyConstraint("subscriber_id", "topic"),  # in the order of the subscribers, who are read by their ids
     sqlite_with_rowid=False,
 )
 
@@ -110,6 +124,7 @@ signups = Table(
     Column("topics", Text, nullable=False),
     Column("lang", String(35), nullable=False),
     Column("wording_sha256", String(64), nullable=False),
+    Column("lane", Integer, nullable=False, server_default="0"),  # in which queue its mail waits
     Column("at", Instant, nullable=False),
     Column("confirmed_at", Instant),
     Index(None, "subscriber_id"),
@@ -120,13 +135,62 @@ grants = Table(
     "grants",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("subscriber_id", Id, ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False),
+    Column("subscriber_id", Id, ForeignKey("subscribers.id", ondelete="CASCADE")),  # NULL: it outlives its row
     Column("magnet", String(64), nullable=False),
     Column("granted_at", Instant, nullable=False),
     Column("downloads", Integer, nullable=False, server_default="0"),
     Column("downloaded_at", Instant),
     UniqueConstraint("subscriber_id", "magnet"),
     sqlite_autoincrement=True,
+)
+
+resends = Table(  # one more copy to a reader who asked; nothing of it touches the campaign's own rows
+    "resends",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", String(64), nullable=False, unique=True),
+    Column("campaign_id", Id, ForeignKey("campaigns.id"), nullable=False),
+    Column("subscriber_id", Id, ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("provider", String(32), nullable=False),
+    Column("message_id", String(255)),
+    Column("note", Text, nullable=False, server_default=""),
+    Index(None, "subscriber_id", "campaign_id"),
+)
+
+seedings = Table(  # a copy to an address of the house's own, outside every count
+    "seedings",
+    metadata,
+    Column("campaign_id", Id, ForeignKey("campaigns.id"), nullable=False),
+    Column("turn", String(8), nullable=False),
+    Column("address_hmac", Digest, nullable=False),
+    Column("key", String(64), nullable=False, unique=True),
+    Column("at", Instant, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("message_id", String(255)),
+    PrimaryKeyConstraint("campaign_id", "turn", "address_hmac"),
+)
+
+notices = Table(  # what the owner is to be told, most of it of a campaign
+    "notices",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("campaign_id", Id, ForeignKey("campaigns.id")),
+    Column("kind", String(16), nullable=False),
+    Column("said", Text, nullable=False, server_default=""),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("due_at", Instant, nullable=False),
+    Column("told_at", Instant),
+)
+
+lifts = Table(  # whoever agreed anew, and may stand on a provider's own list still
+    "lifts",
+    metadata,
+    Column("subscriber_id", Id, ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("due_at", Instant, nullable=False),
 )
 
 consent_events = Table(
@@ -158,7 +222,7 @@ wordings = Table(
 suppressions = Table(  # a row for each reason: taking one back leaves the others
     "suppressions",
     metadata,
-    Column("address_hmac", String(64), nullable=False),
+    Column("address_hmac", Digest, nullable=False),
     Column("reason", String(16), nullable=False),
     Column("at", Instant, nullable=False),
     Column("note", Text, nullable=False, server_default=""),
@@ -169,8 +233,8 @@ suppressions = Table(  # a row for each reason: taking one back leaves the other
 unsubscribe_links = Table(
     "unsubscribe_links",
     metadata,
-    Column("token_hash", String(64), primary_key=True),
-    Column("address_hmac", String(64), nullable=False),
+    Column("token_hash", Digest, primary_key=True),
+    Column("address_hmac", Digest, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -229,10 +293,17 @@ campaigns = Table(
     Column("excluded", Text, nullable=False),
     Column("batches", Integer, nullable=False),
     Column("due_at", Instant),
+    Column("timezone", String(64), nullable=False, server_default=""),  # the zone's name, in which that was meant
     Column("frozen_at", Instant, nullable=False),
     Column("started_at", Instant),
     Column("finished_at", Instant),
     Column("counts", Text),  # the ledger in numbers, once nothing can change any more
+    Column("first", Integer, nullable=False, server_default="0"),  # so many batches are the first slice; 0: none
+    Column("held_until", Instant),  # before that nothing may be claimed
+    Column("soak_until", Instant),  # how long the first slice soaks, once it is through
+    Column("released_at", Instant),  # since then what lies beyond the first slice may be claimed
+    Column("brake", Text, nullable=False, server_default=""),  # why it stopped by itself
+    Column("accepted", Text),  # what was known of its readers when somebody let it go on all the same
     Column("note", Text, nullable=False, server_default=""),
 )
 
@@ -284,13 +355,31 @@ deliveries = Table(  # no foreign keys and no trigger: a million rows are writte
     sqlite_with_rowid=False,
 )
 
-events = Table(
+webhooks = Table(  # requests of providers as they came, kept before they are answered
+    "webhooks",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("provider", String(32), nullable=False),
+    Column("key", String(64), nullable=False),
+    Column("headers", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("processed_at", Instant),
+    Column("note", Text, nullable=False, server_default=""),
+    UniqueConstraint("provider", "key"),
+    Index(None, "processed_at", "id"),  # what waits, and what is old
+    sqlite_autoincrement=True,
+)
+
+events = Table(  # what was read in them, one row for each however often it was told
     "events",
     metadata,
     Column("id", Id, primary_key=True),
     Column("provider", String(32), nullable=False),
-    Column("event_key", String(255), nullable=False),
+    Column("event_id", String(255), nullable=False),
     Column("type", String(16), nullable=False),
+    Column("email", String(254)),
+    Column("address_hmac", Digest),
     Column("subscriber_id", Id),
     Column("campaign_id", Id),
     Column("permanent", Boolean),
@@ -298,9 +387,9 @@ events = Table(
     Column("message_id", String(255)),
     Column("at", Instant, nullable=False),
     Column("received_at", Instant, nullable=False),
-    Column("processed_at", Instant),
-    Column("raw", Text),
-    UniqueConstraint("provider", "event_key"),
+    UniqueConstraint("provider", "event_id"),
+    Index(None, "address_hmac", "at"),
+    Index(None, "campaign_id", "type"),
 )
 
 limits = Table(

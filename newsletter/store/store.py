@@ -16,10 +16,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from newsletter.errors import ConfigurationError, SchemaError, StoreBusy
 from newsletter.store.audience import Audience
+from newsletter.store.brake import Brake
 from newsletter.store.campaigns import Campaigns
+from newsletter.store.control import Control
 from newsletter.store.dialect import engines, is_sqlite, only_one, scrub
+from newsletter.store.events import Events
 from newsletter.store.limits import Facts, Limits
 from newsletter.store.queue import MailQueue
+from newsletter.store.resends import Resends
 
 REVISIONS = ("0001",)
 """All migrations of this version, oldest first. The last is the shape the program works with."""
@@ -31,6 +35,10 @@ class Transaction:
 
     audience: Audience
     campaigns: Campaigns
+    control: Control
+    brake: Brake
+    resends: Resends
+    events: Events
     queue: MailQueue
     limits: Limits
     facts: Facts
@@ -160,6 +168,10 @@ def _parts(connection: Connection) -> Transaction:
     return Transaction(
         audience=Audience(connection),
         campaigns=Campaigns(connection),
+        control=Control(connection),
+        brake=Brake(connection),
+        resends=Resends(connection),
+        events=Events(connection),
         queue=MailQueue(connection),
         limits=Limits(connection),
         facts=Facts(connection),

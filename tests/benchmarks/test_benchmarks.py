@@ -5,33 +5,45 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
 
-from benchmarks import cpu, mail, press, publication
-from benchmarks.__main__ import Sizes, main
+from benchmarks import cpu, during, mail, press, publication, sink
+from benchmarks.__main__ import PARTS, Sizes, main
 from benchmarks.figure import BUDGETS, HEAD, figure, line
 
 KEYS = ["name", "value", "unit", "floor", "ratio", "budget", "ok"]
-FLOORED = {"cli_help_cpu_s", "personalise_us", "mime_us", "signup_per_s", "signup_p99_ms"}
+FLOORED = {"personalise_us", "mime_us"} | {
+    f"campaign_{mode}_cpu_s_per_million" for mode in ("merge", "batch", "single")
+}
+OF = {
+    "program": {"cli_help_cpu_s"},
+    "growth": {"campaign_merge_growth"},
+    "during": {"confirm_p99_s_during_campaign", "one_click_p99_ms_during_campaign"},
+    "door": {"signup_ratio", "signup_per_s", "signup_p99_ms"},
+    "postgres": {"import_million_s_pg", "freeze_million_s_pg"},
+}
+"""What the parts measure that take a process of the web side, a large database or a server; the others are run here."""
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A whole run with next to nothing in it, without PostgreSQL; its file and what it printed."""
+    """A run with next to nothing in it; its file and what it printed."""
     file = tmp_path_factory.mktemp("bench") / "var/bench.json"
     out = file.with_name("out.txt")
     file.parent.mkdir()
+    sizes = Sizes(readers=300, batch=20, single=5, growth=(10, 2), signups=32, seconds=0.02)
     with out.open("w") as to, contextlib.redirect_stdout(to):
-        main(["-o", str(file)], sizes=Sizes(readers=300, single=5, signups=32, seconds=0.02, postgres=False))
+        main(["-o", str(file), "mail", "press"], sizes=sizes)
     return file, out.read_text()
 
 
 def test_the_file_is_a_list_of_the_agreed_keys_and_names(told: tuple[Path, str]) -> None:
     figures = json.loads(told[0].read_text())
     assert all(list(one) == KEYS for one in figures)
-    assert [one["name"] for one in figures] == [name for name in BUDGETS if not name.endswith("_pg")]
+    assert {one["name"] for one in figures} == set(BUDGETS) - set().union(*OF.values())
     assert all(one["value"] > 0 for one in figures)
 
 
@@ -48,6 +60,28 @@ def test_the_table_has_a_line_for_each(told: tuple[Path, str]) -> None:
     head, *lines = told[1].splitlines()
     assert head == HEAD
     assert [shown.split()[0] for shown in lines] == [one["name"] for one in json.loads(told[0].read_text())]
+
+
+def test_who_comes_while_a_campaign_goes_out_is_measured(tmp_path: Path) -> None:
+    assert {one.name for one in during.measure(tmp_path / "during", 60)} == OF["during"]
+
+
+def test_a_part_there_is_none_of_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert set(OF) | {"mail", "press"} == set(PARTS)
+    with pytest.raises(SystemExit, match="2"):
+        main(["presss"])
+    assert "no part presss" in capsys.readouterr().err
+
+
+def test_the_sink_reads_a_body_in_pieces_and_counts_its_messages() -> None:
+    ours, theirs = socket.socketpair()
+    body = b'[{"To": "a"}, {"To": "b"}, {"To": "c"}]'
+    with ours, theirs:
+        ours.sendall(body[5:])
+        assert sink._take(theirs, body[:5], len(body), memoryview(bytearray(7))) == 3  # names cut in two are whole
+    head, _, told = sink._answer(b"POST", b"/email/batch", 3, len(body)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    assert len({one["MessageID"] for one in json.loads(told)}) == 3
 
 
 def test_a_budget_is_held_or_over() -> None:

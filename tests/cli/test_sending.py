@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -241,3 +242,49 @@ def test_a_reader_of_our_output_who_has_gone_is_no_error(cli: Any) -> None:
         assert listing.stderr.read() == ""
         assert listing.wait() == 0
     assert first.split()[0] == "email"
+
+
+# --- hold, first slice, seeds ---------------------------------------------------------------------------
+
+
+def test_a_plan_says_what_will_happen(cli: Any, folder: Path) -> None:
+    (folder / "newsletter.yml").write_text(f"{cli.settings}seeds: [a@house.test, b@house.test]\n", "utf-8")
+    cli.readers(1100)
+    cli("plan", "quiet", NEWSLETTER_SEND__HOLD="5 min")
+    assert "hold  5 min 0 s between the approval and the first mail" in cli.out
+    assert "first  50 readers, the rest at once, as this provider tells nothing afterwards" in cli.out
+    assert "seeds  2 of your own, first and last" in cli.out
+    assert "nothing in this version acts on it" not in cli.out
+    document = cli.json("plan", "quiet")
+    assert (document["first"], document["soak_seconds"], document["hold_seconds"], document["seeds"]) == (50, 0, 0, 2)
+    cli("plan", "quiet", NEWSLETTER_SEND__CANARY="0")
+    assert "first" not in cli.out.replace("first and last", "")
+
+
+@pytest.mark.parametrize("way", ["--plan", "--due"])
+def test_what_was_approved_is_held_and_by_yes_it_goes(cli: Any, way: str) -> None:
+    cli.readers(2)
+    today(cli, "one")
+    late = {"NEWSLETTER_SEND__MAX_LATENESS": "25h", "NEWSLETTER_SEND__HOLD": "1h"}
+    plan = str(cli.folder / "plan.json")
+    assert cli("plan", "one", "-o", plan, **late) == 0
+    assert cli("send", *(["one", "--plan", plan] if way == "--plan" else ["--due"]), "--json", **late) == 75
+    document = json.loads(cli.out)
+    document = document["issues"][0] if way == "--due" else document
+    assert document["why"].startswith("held until ")
+    assert document["held_until"] is not None
+    assert cli.addresses() == {}
+    assert cli("status", "one") == 0
+    assert "It is held until" in cli.out
+    assert cli("send", "one", "--yes", **late) == 0
+    assert sum(cli.addresses().values()) == 2
+
+
+def test_status_says_why_it_stopped_by_itself(cli: Any) -> None:
+    cli.readers(2)
+    assert cli("send", "quiet", "--yes") == 0
+    document = cli.json("status", "quiet")
+    assert (document["brake"], document["soaking_until"], document["held_until"]) == (None, None, None)
+    assert document["told"] == {"heard": 0, "bounced": 0, "complained": None, "complaints_not_reported": 0}
+    cli("status", "quiet")
+    assert "complaints are not reported" in cli.out

@@ -214,10 +214,7 @@ def test_an_export_asks_for_many_at_once(desk: Desk) -> None:
     few = questions()
     with desk.store.begin() as tx:
         tx.audience.add(
-            [
-                Newcomer(f"r{n}@x.test", f"r{n}@x.test", f"h{n}", f"p{n}", f"t{n}", State.ACTIVE, "en")
-                for n in range(200)
-            ],
+            [Newcomer(f"r{n}@x.test", f"{n:032x}", f"p{n}", f"t{n}", State.ACTIVE, "en") for n in range(200)],
             desk.now(),
         )
     assert questions() == few

@@ -6,9 +6,12 @@ The model knows who may get what; the store is asked after each step.
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import shutil
 import tempfile
+from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -25,7 +28,7 @@ from newsletter.core.publication import Footer, Form, Magnet, Publication, Sende
 from newsletter.errors import LinkRefused, NewsletterError, NothingToDo
 from newsletter.flows import audience
 from newsletter.flows.desk import Desk
-from newsletter.flows.leave import leave
+from newsletter.flows.leave import UNDO, leave, undo
 from newsletter.flows.signup import Request, confirm, look, refuse, signup
 from newsletter.flows.tick import tick
 from newsletter.store import open_store
@@ -33,6 +36,7 @@ from newsletter.testing import Chance, Clock, FakeProvider
 
 PEOPLE = ("ann@x.test", "Ben@x.test", "cid@x.test")
 who = st.sampled_from(PEOPLE)
+TEMPORARY = os.environ.get("PYTEST_DEBUG_TEMPROOT")
 PUBLICATION = Publication(
     name="Quiet Letters",
     senders={"us": Sender("Quiet Letters", "letters@quiet.example")},
@@ -42,12 +46,22 @@ PUBLICATION = Publication(
 )
 
 
+@cache
+def empty() -> bytes:
+    """A database with our tables; making them takes longer than an example."""
+    with tempfile.TemporaryDirectory(dir=TEMPORARY) as folder:
+        path = Path(folder) / "empty.db"
+        open_store(f"sqlite:///{path}").close()
+        return path.read_bytes()
+
+
 class Consent(RuleBasedStateMachine):
     """`wants` is the model: who has the letter by their own, unwithdrawn word (or an attested import)."""
 
     @initialize()
     def open(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="consent-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="consent-", dir=TEMPORARY))
+        (self.folder / "n.db").write_bytes(empty())
         self.store = open_store(f"sqlite:///{self.folder / 'n.db'}", threads=1)
         self.clock, self.provider = Clock(), FakeProvider()
         self.desk = Desk(
@@ -67,6 +81,7 @@ class Consent(RuleBasedStateMachine):
         self.links: list[tuple[str, str, bool]] = []  # whose, the token, with the letter
         self.ways_out: dict[str, str] = {}
         self.withdrawn: dict[str, set[str]] = {person: set() for person in PEOPLE}  # links that may not act any more
+        self.left: dict[str, tuple[datetime, bool]] = {}  # who left as a reader: when, and whether with the letter
         self.seen = 0
         self.numbers = itertools.count()
 
@@ -137,9 +152,27 @@ class Consent(RuleBasedStateMachine):
     def one_click(self, person: str) -> None:
         if person in self.ways_out:
             known = self._known(person)
+            if known is State.ACTIVE:
+                self.left[person] = self.clock(), person in self.wants
             leave(self.ways_out[person], self.desk, method="one-click")
             if known in {State.PENDING, State.ACTIVE}:
                 self._end_links(person)
+
+    @rule(person=who)
+    def think_again(self, person: str) -> None:
+        """Only what was a reader's own leaving, a moment ago, is undone; old links stay dead."""
+        if person not in self.ways_out:
+            return
+        known = self._known(person)
+        undo(self.ways_out[person], self.desk)
+        when, wanted = self.left.get(person, (None, False))
+        recent = when is not None and self.clock() - when <= UNDO
+        if known is State.UNSUBSCRIBED and recent and person not in self.never:
+            assert self._known(person) is State.ACTIVE
+            if wanted:
+                self.wants.add(person)
+        else:
+            assert self._known(person) is known
 
     @rule(person=who, reason=st.sampled_from([Reason.COMPLAINED, Reason.OWNER]))
     def never_again(self, person: str, reason: Reason) -> None:
@@ -155,6 +188,7 @@ class Consent(RuleBasedStateMachine):
         except NewsletterError:
             return
         self._end_links(person)
+        self.left.pop(person, None)
 
     @rule(person=who)
     def import_attested(self, person: str) -> None:
@@ -182,6 +216,7 @@ class Consent(RuleBasedStateMachine):
             still = audience.unsuppress(person, self.desk, why="a mistake")
         except NothingToDo:
             return
+        self.left.pop(person, None)
         if still is not Reason.COMPLAINED:
             self.never.discard(person)
         if still is None and self._known(person) is State.ACTIVE and self._has_letter(person):
@@ -221,7 +256,7 @@ class Consent(RuleBasedStateMachine):
         with self.store.read() as tx:
             for subscriber in tx.audience.each(state=State.ACTIVE):
                 kinds = [event["kind"] for event in tx.audience.evidence(subscriber.pid)]
-                given = max(i for i, kind in enumerate(kinds) if kind in {"confirm", "import"})
+                given = max(i for i, kind in enumerate(kinds) if kind in {"confirm", "import", "undo"})
                 assert all(i < given for i, kind in enumerate(kinds) if kind in {"withdraw", "complaint", "bounce"})
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.core.campaign import CampaignState, Counts
-from newsletter.core.delivery import Batch, Capabilities, Status
+from newsletter.core.delivery import Batch, BatchResult, Capabilities, Status
 from newsletter.core.email import Email
 from newsletter.core.pace import Pace
 from newsletter.errors import NotApproved, NothingToDo, WorkLeft
@@ -20,7 +20,7 @@ from newsletter.flows.plan import plan
 from newsletter.flows.send import send
 from newsletter.flows.signup import Request, signup
 from newsletter.store import SqlStore
-from newsletter.testing import Accept, Clock, CutBefore, FakeProvider, Retry, Step
+from newsletter.testing import Accept, Clock, CutAfter, CutBefore, FakeProvider, Retry, Step
 from tests.flows.readers import fake, readers
 
 Make = Callable[..., Desk]
@@ -224,3 +224,63 @@ def test_nothing_was_taken_before_the_first_byte(make_desk: Make, sqlite_store: 
     readers(desk, 5)
     frozen_only(desk)
     assert last_claim(status("quiet", desk)[0], desk) is None
+
+
+def remembering(*steps: object, ttl: float = 3600.0) -> FakeProvider:
+    """A provider that cannot be searched, and answers a key it knows as it did the first time."""
+    can = Capabilities(max_batch=5, network=False, reconcile="no", idempotency_ttl=ttl)
+    return FakeProvider(steps, capabilities=can)  # type: ignore[arg-type]
+
+
+def test_promise_3_a_lost_call_is_made_once_more_where_its_key_is_remembered(
+    store: SqlStore, make_desk: Callable[..., Desk]
+) -> None:
+    provider = remembering(CutAfter(), CutBefore())
+    desk = make_desk(store, provider=provider, pace=Pace(threads=1))
+    for number in range(10):
+        audience.add(f"r{number}@x.test", desk, why="asked")
+    report = send("quiet", desk)
+    assert report.counts == Counts(audience=10, submitted=10)
+    assert provider.twice == []
+    assert [call.key for call in provider.calls][2:] == [provider.calls[0].key, provider.calls[1].key]
+    assert provider.calls[2].batch.recipients == provider.calls[0].batch.recipients
+
+
+def test_promise_4_a_lost_call_with_somebody_who_left_is_not_made_again(
+    store: SqlStore, make_desk: Callable[..., Desk]
+) -> None:
+    class Leaves(FakeProvider):
+        def submit(self, email: Email, batch: Batch, *, key: str, timeout: float) -> BatchResult:
+            result = super().submit(email, batch, key=key, timeout=timeout)
+            if len(self.calls) == 1:
+                audience.suppress("r0@x.test", desk)
+            return result
+
+    provider = Leaves([CutBefore()], capabilities=remembering().capabilities)
+    desk = make_desk(store, provider=provider, pace=Pace(threads=1))
+    for number in range(2):
+        audience.add(f"r{number}@x.test", desk, why="asked")
+    assert send("quiet", desk).counts == Counts(audience=2, uncertain=2)
+    assert len(provider.calls) == 1
+
+
+def test_promise_3_a_key_that_may_be_forgotten_is_not_trusted(
+    store: SqlStore, make_desk: Callable[..., Desk], clock: Clock
+) -> None:
+    provider = remembering(CutAfter(), CutAfter(), ttl=600.0)
+    desk = make_desk(store, provider=provider, pace=Pace(threads=1))
+    audience.add("r0@x.test", desk, why="asked")
+    provider.then(CutAfter())
+    provider._answers = Forgets()
+    assert send("quiet", desk).counts.uncertain == 1
+    calls = len(provider.calls)
+    clock.move(601)
+    resolve("quiet", desk)
+    assert len(provider.calls) == calls
+
+
+class Forgets(dict):
+    """Remembers nothing."""
+
+    def __contains__(self, key: object) -> bool:
+        return False

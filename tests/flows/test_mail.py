@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.content import system
 from newsletter.core.delivery import Capabilities
+from newsletter.core.email import fill
 from newsletter.core.pace import Pace
 from newsletter.core.publication import Limits
 from newsletter.core.queue import MAX_ASKED
@@ -157,7 +160,7 @@ def test_waiting_for_the_cap_costs_no_attempt_and_only_what_went_is_counted(
     assert attempts == [1, 2, 1, 1, 1]
 
 
-def test_promise_11_a_mail_that_cannot_be_written_fails_alone_and_is_told(
+def test_promise_11_a_mail_that_cannot_be_written_fails_withoutand_is_told(
     store: SqlStore, make_desk: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk = make_desk(store)
@@ -198,3 +201,29 @@ def test_nobody_waits_for_a_template(store: SqlStore, make_desk: Make, provider:
     signup(Request("ann@x.test"), desk)
     assert mail.empty(desk) == 1
     assert seen
+
+
+def test_promise_10_confirmations_of_one_pass_are_as_if_each_were_written_alone(desk: Desk) -> None:
+    """Two who ask for the same share what was written; links of other lengths, other topics and languages do not."""
+    for number in range(12):  # from the tenth on a link is longer
+        signup(Request(f"r{number}@x.test", letter=True), desk)
+    signup(Request("w@x.test"), desk)  # without the letter
+    assert mail.empty(desk) == 13
+    provider = desk.transactional
+    assert isinstance(provider, FakeProvider)
+    links = set()
+    for call in provider.calls:
+        link = re.search(r"https://letters\.quiet\.example/confirm/[\w.~-]+", fill(call.email.text, {}))
+        assert link
+        links.add(link[0])
+        without = call.batch.recipients[0].address == "w@x.test"
+        alone = system.confirm(
+            desk.publication,
+            root=desk.root,
+            base_url="https://letters.quiet.example",
+            confirm_url=link[0],
+            magnet=desk.publication.magnets["workbook"],
+            topics=() if without else [desk.publication.topic_name("letter")],
+        )
+        assert call.email == alone
+    assert len(links) == 13

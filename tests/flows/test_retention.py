@@ -12,8 +12,8 @@ import pytest
 
 from newsletter.core import address, ids
 from newsletter.core.consent import State
-from newsletter.errors import WorkLeft
-from newsletter.flows import audience
+from newsletter.errors import LinkRefused, NotFound, WorkLeft
+from newsletter.flows import audience, magnet
 from newsletter.flows.desk import Desk
 from newsletter.flows.signup import Request, confirm, signup
 from newsletter.flows.tick import tick
@@ -75,7 +75,7 @@ def test_whoever_never_confirmed_goes_without_a_trace(
         assert tx.audience.evidence(who.pid) == []
         assert tx.audience.address_of_link(ids.digest(who.unsubscribe_token)) is None
         assert tx.audience.suppression(hmac) is None
-        assert tx.audience.hits(f"mail:{who.pid}", clock() - timedelta(days=99)) == 0
+        assert tx.audience.hits(f"mail:{who.hmac}", clock() - timedelta(days=99)) == 0
 
 
 def test_promise_9_an_erasure_beside_a_reader_says_that_the_file_is_not_clean_and_the_tick_cleans_it(
@@ -114,3 +114,50 @@ def test_the_file_is_cleaned_when_somebody_went_and_not_at_every_pass(
         clock.move(timedelta(days=1) / 5)
     assert forgotten == 3
     assert 1 <= watched.scrubs <= 3
+
+
+@pytest.fixture
+def workbook_alone(store: SqlStore, make_desk: Callable[..., Desk], provider: FakeProvider) -> tuple[Desk, str]:
+    """Ann wanted the workbook and no letter; her download link. Ben reads the letter too."""
+    desk = make_desk(store)
+    signup(Request("ben@x.test", letter=True), desk)
+    confirm(link(desk, provider), desk)
+    signup(Request(ANN), desk)
+    done = confirm(link(desk, provider), desk)
+    return desk, (done.download_url or "").rpartition("/")[2]
+
+
+def test_who_wanted_a_free_resource_alone_is_forgotten_and_the_link_outlives_the_row(
+    workbook_alone: tuple[Desk, str], clock: Clock
+) -> None:
+    desk, token = workbook_alone
+    clock.move(timedelta(days=29))
+    assert tick(desk).forgotten == 0
+    clock.move(timedelta(days=2))
+    assert tick(desk).forgotten == 1
+    with pytest.raises(NotFound):
+        audience.show(ANN, desk)
+    assert audience.show("ben@x.test", desk)["state"] is State.ACTIVE
+    assert magnet.download(token, desk).startswith("/files/")
+    clock.move(timedelta(days=58))
+    tick(desk)
+    assert magnet.offer(token, desk).key == "workbook"  # the 89th day
+    clock.move(timedelta(days=40))
+    tick(desk)
+    with desk.store.read() as tx:
+        assert [tx.audience.granted(number) for number in (1, 2)].count(None) == 1
+
+
+def test_asking_again_keeps_the_row(workbook_alone: tuple[Desk, str], clock: Clock) -> None:
+    desk, _ = workbook_alone
+    clock.move(timedelta(days=20))
+    signup(Request(ANN), desk)
+    clock.move(timedelta(days=20))
+    assert tick(desk).forgotten == 0
+
+
+def test_promise_9_erasing_takes_the_grants_too(workbook_alone: tuple[Desk, str]) -> None:
+    desk, token = workbook_alone
+    audience.erase(ANN, desk)
+    with pytest.raises(LinkRefused):
+        magnet.offer(token, desk)

@@ -13,19 +13,20 @@ from threading import Event
 
 import pytest
 
-from newsletter.core.campaign import CampaignState, Counts
+from newsletter.core.campaign import Campaign, CampaignState, Claim, Counts
 from newsletter.core.consent import Newcomer, State
 from newsletter.core.delivery import Batch, BatchResult, Capabilities, Outcome, Status
-from newsletter.core.email import Email, fill
+from newsletter.core.email import Email, fill, thaw
 from newsletter.core.links import Links
 from newsletter.core.pace import Pace
 from newsletter.core.publication import Footer, Publication
 from newsletter.errors import ConfigurationError, NotApproved, NothingToDo, ProviderError, StoreBusy, WorkLeft
 from newsletter.flows import send as sending
+from newsletter.flows.able import able
 from newsletter.flows.desk import Desk
 from newsletter.flows.leave import leave
 from newsletter.flows.ledger import Settling, begun, resolve, status, turn, turn_all
-from newsletter.flows.plan import able, plan
+from newsletter.flows.plan import plan
 from newsletter.flows.send import send
 from newsletter.store import SqlStore
 from newsletter.testing import Accept, Clock, CutAfter, CutBefore, FakeProvider, Raise, Reject, Retry
@@ -36,7 +37,7 @@ Make = Callable[..., Desk]
 def readers(store: SqlStore, desk: Desk, count: int, *, first: int = 0) -> None:
     with store.begin() as tx:
         people = [
-            Newcomer(f"r{n}@x.test", f"r{n}@x.test", f"h{n}", f"p{n}", f"t{n}", State.ACTIVE, "en", first_name=f"N{n}")
+            Newcomer(f"r{n}@x.test", f"{n:032x}", f"p{n}", f"t{n}", State.ACTIVE, "en", first_name=f"N{n}")
             for n in range(first, first + count)
         ]
         tx.audience.add(people, desk.now(), ["letter"])
@@ -219,11 +220,129 @@ def test_a_lease_that_would_not_last_sends_nothing_and_is_given_back(
     if reaped:
         with desk.store.begin() as tx:
             assert tx.campaigns.reap(campaign.id, clock(), everyone=False) == 1
-    assert sending._deliver(run, claim) is None
+    assert not sending._deliver(run, [claim])
     assert provider.calls == []
     assert status("quiet", desk)[1] == Counts(audience=5, pending=5)  # nobody's question: no byte has left
     assert send("quiet", desk).finished
     assert provider.twice == []
+
+
+class Interrupting(FakeProvider):
+    """One reader a call; something happens while the call of that number is on its way."""
+
+    def __init__(self, at: int, happens: Callable[[], object]) -> None:
+        super().__init__(capabilities=Capabilities(network=False, reconcile="search"))
+        self.at, self.happens = at, happens
+
+    def submit(self, email: Email, batch: Batch, *, key: str, timeout: float) -> BatchResult:
+        result = super().submit(email, batch, key=key, timeout=timeout)
+        if len(self.calls) == self.at:
+            self.happens()
+        return result
+
+
+def in_hand(house: Make, provider: FakeProvider, count: int = 6) -> tuple[sending._Run, list[Claim]]:
+    """Claims of one reader each, that one thread has taken at once."""
+    desk = house(provider, count=count)
+    campaign = sending.freeze("quiet", desk, approval=None, again="")
+    with desk.store.read() as tx:
+        emails = {name: thaw(body) for name, body in tx.campaigns.emails(campaign.id).items()}
+    with desk.store.begin() as tx:
+        claims = tx.campaigns.claims(campaign.id, "me", desk.now(), lease=desk.pace.lease, way_out=str, most=count)
+    assert [len(one.recipients) for one in claims] == [1] * count
+    return sending._Run(desk, campaign, "me", emails), claims
+
+
+def test_what_one_thread_has_in_hand_goes_out_and_is_written_down(house: Make) -> None:
+    run, claims = in_hand(house, Interrupting(0, lambda: None))
+    assert sending._deliver(run, claims)
+    assert status("quiet", run.desk)[1] == Counts(audience=6, submitted=6)
+
+
+def test_promise_1_what_is_in_hand_beyond_the_lease_is_given_back(house: Make, clock: Clock) -> None:
+    """Stopped between two of the calls for longer than the lease, and continued."""
+    provider = Interrupting(2, lambda: clock.move(3600))
+    run, claims = in_hand(house, provider)
+    assert sending._deliver(run, claims)
+    assert len(provider.calls) == 2
+    assert status("quiet", run.desk)[1] == Counts(audience=6, submitted=2, pending=4)
+
+
+def test_promise_1_a_clock_that_is_set_back_makes_nobody_sure(house: Make, clock: Clock) -> None:
+    """Somebody took over what is in hand, and then the clock went back to when it was ours."""
+
+    def happens() -> None:
+        with run.desk.store.begin() as tx:
+            assert tx.campaigns.reap(run.campaign.id, clock() + timedelta(hours=9), everyone=False) == 6
+        clock.move(-3600)
+
+    provider = Interrupting(2, happens)
+    run, claims = in_hand(house, provider)
+    sending._deliver(run, claims)
+    assert len(provider.calls) == 2
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_a_pause_stops_what_is_in_hand_within_a_second(house: Make, clock: Clock, *, everything: bool) -> None:
+    def pause() -> None:
+        clock.move(sending.FRESH + 0.1)
+        if everything:
+            turn_all(run.desk, paused=True)
+        else:
+            turn("quiet", run.desk, CampaignState.PAUSED)
+
+    provider = Interrupting(3, pause)
+    run, claims = in_hand(house, provider)
+    sending._deliver(run, claims)
+    assert len(provider.calls) == 3
+    assert status("quiet", run.desk)[1] == Counts(audience=6, submitted=3, pending=3)
+
+
+def test_a_stop_gives_back_what_is_in_hand(house: Make) -> None:
+    stop = Event()
+    provider = Interrupting(4, stop.set)
+    run, claims = in_hand(house, provider)
+    run.stop = stop
+    sending._deliver(run, claims)
+    assert status("quiet", run.desk)[1] == Counts(audience=6, submitted=4, pending=2)
+
+
+def test_promise_3_what_breaks_off_leaves_nothing_unknown_that_is_known(house: Make) -> None:
+    """The terminal is gone, and saying how far it is raises: the calls that were made are written down all the same."""
+    run, claims = in_hand(house, Interrupting(0, lambda: None))
+
+    def gone(_campaign: Campaign, done: int) -> None:
+        if done == 3:
+            raise BrokenPipeError
+
+    run.progress = gone
+    with pytest.raises(BrokenPipeError):
+        sending._deliver(run, claims)
+    assert status("quiet", run.desk)[1] == Counts(audience=6, submitted=3, pending=3)
+
+
+def test_how_much_is_taken_in_hand() -> None:
+    hand = sending._Hand(most=64)
+    sizes = [hand.size]
+    for count, seconds in ((1, 0.0), (2, 0.001), (4, 0.001), (8, 0.8), (1, 30.0), (60, 0.001)):
+        hand.took(count, seconds)
+        sizes.append(hand.size)
+    assert sizes == [1, 2, 4, 8, 2, 1, 64]  # twice as many at most; as many as fit into a quarter of a second; `most`
+
+
+def test_only_calls_of_one_reader_are_taken_together_and_fewer_where_a_person_must_decide(house: Make) -> None:
+    run, _ = in_hand(house, Interrupting(0, lambda: None))
+    assert sending._most_in_hand(run) == sending.MOST_IN_HAND
+    for capabilities, pace, most in (
+        (Capabilities(network=False), Pace(), sending.FEW_IN_HAND),
+        (Capabilities(network=False, idempotency_ttl=60), Pace(), sending.MOST_IN_HAND),
+        (Capabilities(network=False, idempotency_ttl=60), Pace(rate=4000), sending.MOST_IN_HAND),
+        (Capabilities(network=False, idempotency_ttl=60), Pace(rate=50), 2),
+        (Capabilities(network=False, idempotency_ttl=60), Pace(rate=2), 1),
+    ):
+        desk = replace(run.desk, provider=FakeProvider(capabilities=capabilities), pace=pace)
+        assert sending._most_in_hand(replace(run, desk=desk)) == most
+    assert sending._most_in_hand(replace(run, campaign=replace(run.campaign, batches=2))) == 1
 
 
 def test_two_senders_at_once_are_one(house: Make) -> None:
@@ -294,7 +413,8 @@ def test_promise_1_a_right_to_send_that_was_lost_is_not_a_death(
                 with store.begin() as tx:
                     ended = tx.audience._sql.exec_driver_sql(
                         # the timeout waits until it is gone: the signal alone comes back before the lock is free
-                        "SELECT count(pg_terminate_backend(pid, 30000)) FROM pg_locks JOIN pg_database d ON d.oid = database "
+                        "SELECT count(pg_terminate_backend(pid, 30000)) FROM pg_locks "
+                        "JOIN pg_database d ON d.oid = database "
                         "WHERE locktype = 'advisory' AND granted AND d.datname = current_database()"
                     )
                     assert ended.scalar() == 1
@@ -494,7 +614,7 @@ def test_pause_all_holds_everything_and_is_read_in_every_claim(house: Make) -> N
 
 
 @pytest.mark.parametrize(
-    ("ttl", "left"), [(None, Counts(audience=5, submitted=4, uncertain=1)), (3600.0, Counts(audience=5, uncertain=5))]
+    ("ttl", "left"), [(None, Counts(audience=5, submitted=4, uncertain=1)), (3600.0, Counts(audience=5, submitted=5))]
 )
 def test_a_batch_whose_key_a_provider_remembers_is_never_split(
     house: Make, clock: Clock, ttl: float | None, left: Counts
@@ -510,10 +630,16 @@ def test_a_batch_whose_key_a_provider_remembers_is_never_split(
             outcomes = [Outcome(first.key, Status.UNKNOWN), *(Outcome(one.key, Status.RETRY) for one in rest)]
             return BatchResult(tuple(outcomes))
 
-    desk = house(Half(capabilities=Capabilities(max_batch=5, network=False, idempotency_ttl=ttl)), count=5)
-    send("quiet", desk)
-    clock.move(61)
-    assert send("quiet", desk).counts == left
+    provider = Half(capabilities=Capabilities(max_batch=5, network=False, idempotency_ttl=ttl))
+    desk = house(provider, count=5)
+    report = send("quiet", desk)
+    if not report.finished:
+        clock.move(61)
+        report = send("quiet", desk)
+    assert report.counts == left
+    assert len(provider.calls[-1].batch.recipients) == (4 if ttl is None else 5), (
+        "whole, or only what surely was not sent"
+    )
 
 
 # --- which campaign ------------------------------------------------------------------------------------
@@ -591,7 +717,7 @@ def test_promise_1_and_2_each_reader_gets_the_email_of_their_segment(
 
 def test_a_plan_says_who_and_why_not(house: Make) -> None:
     desk = house(fake())
-    leave_one = Newcomer("x@x.test", "x@x.test", "hx", "px", "tx", State.UNSUBSCRIBED, "en")
+    leave_one = Newcomer("x@x.test", "ff" * 16, "px", "tx", State.UNSUBSCRIBED, "en")
     with desk.store.begin() as tx:
         tx.audience.add([leave_one], desk.now())
     made, proof = plan("quiet", desk)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from newsletter.core.campaign import Campaign, CampaignState, Claim, Counts, Draft, Variant
+from newsletter.core.campaign import Answer, Campaign, CampaignState, Claim, Counts, Draft, Variant
 from newsletter.core.consent import Newcomer, Reason, State
 from newsletter.core.delivery import Outcome, Status
 from newsletter.errors import NotApproved
 from newsletter.store import SqlStore, open_store
+from newsletter.store.schema import batches
 
 NOW = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
 LEASE = timedelta(seconds=60)
@@ -23,7 +28,7 @@ LEASE = timedelta(seconds=60)
 
 def people(count: int, *, first: int = 0, state: State = State.ACTIVE) -> list[Newcomer]:
     return [
-        Newcomer(f"r{n}@x.test", f"r{n}@x.test", f"hmac{n}", f"pid{n}", f"token{n}", state, "en", first_name=f"N{n}")
+        Newcomer(f"r{n}@x.test", f"{n:032x}", f"pid{n}", f"token{n}", state, "en", first_name=f"N{n}")
         for n in range(first, first + count)
     ]
 
@@ -64,7 +69,7 @@ def claim(store: SqlStore, campaign: Campaign, *, owner: str = "me", now: dateti
 def topics_given(store: SqlStore, numbers: Sequence[int], topic: str) -> None:
     with store.begin() as tx:
         for n in numbers:
-            reader = tx.audience.by_hmac(f"hmac{n}")
+            reader = tx.audience.by_hmac(f"{n:032x}")
             assert reader is not None
             tx.audience.give_topics(reader.id, [topic])
 
@@ -104,7 +109,7 @@ def test_the_audience_is_the_active_with_the_topic_and_nobody_suppressed(store: 
         tx.audience.add(people(2, first=5), NOW)  # the workbook only
         tx.audience.add(people(1, first=7, state=State.PENDING), NOW, ["letter"])
         tx.audience.add(people(1, first=8, state=State.UNSUBSCRIBED), NOW, ["letter"])
-        tx.audience.suppress("hmac0", Reason.COMPLAINED, NOW)
+        tx.audience.suppress(f"{0:032x}", Reason.COMPLAINED, NOW)
     with store.read() as tx:
         heads = tx.campaigns.headcount(["letter"])
     assert heads == {"audience": 4, "not subscribed to this": 2, "pending": 1, "unsubscribed": 1, "complained": 1}
@@ -293,9 +298,9 @@ def test_promise_4_whoever_left_before_the_claim_gets_nothing(ten: SqlStore) -> 
     campaign = freeze(ten)
     with ten.begin() as tx:
         tx.audience.move(1, State.UNSUBSCRIBED, NOW, ends_links=True)
-        tx.audience.suppress("hmac1", Reason.BOUNCED, NOW)
+        tx.audience.suppress(f"{1:032x}", Reason.BOUNCED, NOW)
         tx.audience.drop_topics(3)
-        erased = tx.audience.by_hmac("hmac3")
+        erased = tx.audience.by_hmac(f"{3:032x}")
         assert erased is not None
         tx.audience.erase(erased)
     assert taken(ten, campaign).recipients == ()
@@ -348,9 +353,9 @@ def test_a_claim_whose_lease_is_over_is_uncertain_and_its_late_answer_still_coun
     assert counts(ten, campaign).uncertain == 0
     assert counts(ten, campaign, late).uncertain == 4
     with ten.read() as tx:
-        assert tx.campaigns.holds(claimed, "me", NOW)
-        assert not tx.campaigns.holds(claimed, "me", late)
-        assert not tx.campaigns.holds(claimed, "somebody else", NOW)
+        assert tx.campaigns.holds([claimed], "me", NOW) == {claimed.n}
+        assert not tx.campaigns.holds([claimed], "me", late)
+        assert not tx.campaigns.holds([claimed], "somebody else", NOW)
     with ten.begin() as tx:
         assert tx.campaigns.reap(campaign.id, NOW, everyone=False) == 0
         assert tx.campaigns.reap(campaign.id, late, everyone=False) == 1
@@ -372,7 +377,7 @@ def test_a_reader_erased_while_the_call_was_out_is_still_counted(ten: SqlStore) 
     campaign = freeze(ten)
     claimed = taken(ten, campaign)
     with ten.begin() as tx:
-        reader = tx.audience.by_hmac("hmac2")
+        reader = tx.audience.by_hmac(f"{2:032x}")
         assert reader is not None
         tx.audience.erase(reader)
     assert record(ten, claimed, [Status.SUBMITTED, Status.SUBMITTED, Status.REJECTED, Status.SUBMITTED])
@@ -411,11 +416,109 @@ def test_promise_2_finished_means_every_row_is_final(ten: SqlStore) -> None:
 
 
 def test_message_ids_are_kept_where_the_provider_gives_them(ten: SqlStore) -> None:
-    campaign = freeze(ten)
-    record(ten, taken(ten, campaign), [Status.SUBMITTED] * 4)
+    one = taken(ten, freeze(ten))
+    names = [f"guid-{number}" for number in range(2)] + [f"<{who.key}@letters.example>" for who in one.recipients[2:]]
+    told = zip(one.recipients, names, strict=True)
+    with ten.begin() as tx:
+        assert tx.campaigns.record(one, [Outcome(who.key, Status.SUBMITTED, name) for who, name in told])
     with ten._read.begin() as connection:
-        found = connection.exec_driver_sql("SELECT count(*) FROM deliveries WHERE provider_id IS NOT NULL").scalar()
-    assert found == 4
+        query = "SELECT provider_id FROM deliveries WHERE provider_id IS NOT NULL ORDER BY subscriber_id"
+        assert list(connection.exec_driver_sql(query).scalars()) == ["guid-0", "guid-1"]  # ours hold the key already
+
+
+def several(store: SqlStore, campaign: Campaign, most: int) -> list[Claim]:
+    with store.begin() as tx:
+        return tx.campaigns.claims(campaign.id, "me", NOW, lease=LEASE, way_out=str, most=most)
+
+
+def test_several_batches_are_claimed_at_once_each_with_its_own_readers(ten: SqlStore) -> None:
+    campaign = freeze(ten, batch_size=1)
+    assert (campaign.audience, campaign.batches) == (10, 10)
+    with ten.begin() as tx:
+        tx.audience.suppress(f"{1:032x}", Reason.COMPLAINED, NOW)
+    first, rest = several(ten, campaign, 4), several(ten, campaign, 100)
+    assert [one.n for one in first] == [1, 2, 3, 4]
+    assert [[who.address for who in one.recipients] for one in first] == [
+        ["r0@x.test"],
+        [],
+        ["r2@x.test"],
+        ["r3@x.test"],
+    ]
+    assert [one.n for one in rest] == [5, 6, 7, 8, 9, 10]
+    assert several(ten, campaign, 4) == []
+    assert counts(ten, campaign) == Counts(audience=10, pending=9, suppressed=1)
+
+
+def test_far_apart_batches_are_read_as_well(ten: SqlStore) -> None:
+    """What is tried again lies anywhere: each batch is read in its own range."""
+    campaign = freeze(ten, batch_size=1)
+    for one in several(ten, campaign, 10):
+        record(ten, one, [Status.RETRY if one.n in {1, 10} else Status.SUBMITTED])
+    assert [who.address for one in several(ten, campaign, 5) for who in one.recipients] == ["r0@x.test", "r9@x.test"]
+
+
+def test_answers_are_written_together_and_only_for_claims_that_are_ours(ten: SqlStore) -> None:
+    campaign = freeze(ten, batch_size=1)
+    one, lost, two = several(ten, campaign, 3)
+    anew = replace(lost, attempt=lost.attempt + 1)
+    said = {1: Status.SUBMITTED, 2: Status.SUBMITTED, 3: Status.REJECTED}
+    answers = [Answer(each, (Outcome(each.recipients[0].key, said[each.n], code="5"),)) for each in (one, anew, two)]
+    with ten.begin() as tx:
+        assert tx.campaigns.record_all([]) == 0
+        assert tx.campaigns.record_all(answers) == 2
+    assert counts(ten, campaign) == Counts(audience=10, submitted=1, failed=1, pending=8)
+    assert several(ten, campaign, 1)[0].n == 4  # the lost one is in somebody's hands still
+
+
+def test_a_pause_is_seen_by_whoever_holds_claims(ten: SqlStore) -> None:
+    campaign = freeze(ten, batch_size=1)
+    held = several(ten, campaign, 3)
+    with ten.begin() as tx:
+        assert tx.campaigns.holds(held, "me", NOW) == {1, 2, 3}
+        tx.campaigns.set_state(campaign.id, CampaignState.PAUSED)
+        assert tx.campaigns.holds(held, "me", NOW) == set()
+        tx.campaigns.set_state(campaign.id, CampaignState.SENDING)
+        tx.campaigns.pause_all(NOW)
+        assert tx.campaigns.holds(held, "me", NOW) == set()
+        assert tx.campaigns.holds([], "me", NOW) == set()
+
+
+def test_the_next_batches_are_measured_together(ten: SqlStore) -> None:
+    campaign = freeze(ten)
+    with ten.read() as tx:
+        assert [tx.campaigns.next_size(campaign.id, NOW, most) for most in (1, 2, 3, 9)] == [4, 8, 10, 10]
+        assert tx.campaigns.has_more(campaign.id)
+    for one in several(ten, campaign, 3):
+        record(ten, one, [Status.SUBMITTED] * len(one.recipients))
+    with ten.read() as tx:
+        assert tx.campaigns.next_size(campaign.id, NOW, 3) == 0
+        assert not tx.campaigns.has_more(campaign.id)
+
+
+def test_batches_know_their_ends_whatever_their_size(ten: SqlStore) -> None:
+    for number, size in enumerate((1, 3, 5, 10, 11)):
+        campaign = freeze(ten, key=f"size-{number}", batch_size=size)
+        with ten._read.begin() as connection:
+            rows = connection.execute(
+                select(batches.c.n, batches.c.lo, batches.c.hi, batches.c.size)
+                .where(batches.c.campaign_id == campaign.id)
+                .order_by(batches.c.n)
+            ).all()
+        expected = [(at // size + 1, at + 1, min(at + size, 10), min(size, 10 - at)) for at in range(0, 10, size)]
+        assert [tuple(row) for row in rows] == expected
+
+
+def test_everybody_is_counted_once_by_what_would_become_of_them(store: SqlStore) -> None:
+    against = {0: (Reason.BOUNCED, Reason.OWNER), 6: (Reason.OWNER,), 8: (Reason.UNSUBSCRIBED,), 99: (Reason.OWNER,)}
+    with store.begin() as tx:
+        tx.audience.add(people(6), NOW, ["letter"])
+        tx.audience.add(people(2, first=6), NOW)
+        tx.audience.add(people(1, first=8, state=State.BOUNCED), NOW, ["letter"])
+        for who, reasons in against.items():
+            for reason in reasons:
+                tx.audience.suppress(f"{who:032x}", reason, NOW)
+        heads = tx.campaigns.headcount(["letter"])
+    assert heads == {"audience": 5, "not subscribed to this": 1, "owner": 2, "unsubscribed": 1}
 
 
 def test_the_archive_shows_what_has_begun(ten: SqlStore) -> None:
@@ -430,10 +533,12 @@ def test_the_archive_shows_what_has_begun(ten: SqlStore) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_promise_2_the_counts_add_up_whatever_happens(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    sqlite_template: Path, tmp_path: Path, data: st.DataObject
 ) -> None:
     """Any answers in any order, lapses and late answers: each row is counted once, nobody is claimed twice."""
-    store = open_store(f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'n.db'}")
+    for file in tmp_path.glob("n.db*"):
+        file.unlink()
+    store = open_store(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'n.db')}")
     with store.begin() as tx:
         tx.audience.add(people(7), NOW, ["letter"])
     campaign = freeze(store, batch_size=3)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 import newsletter.web
 from newsletter.content import templates
 from newsletter.content.words import words
+from newsletter.core.campaign import Campaign, CampaignState, Counts
 from newsletter.core.delivery import Capabilities
+from newsletter.flows.brake import Stoppable
 from newsletter.flows.leave import REASONS
 from newsletter.flows.preferences import Choices
 from newsletter.flows.signup import Asked, Confirmed
@@ -17,6 +20,13 @@ from newsletter.testing import FakeProvider
 from newsletter.web.pages import Pages, Trouble
 
 HOSTILE = "<b>\"&'{{ 7 * 7 }}</b>"
+
+
+def stoppable(state: CampaignState) -> Stoppable:
+    """A letter as the owner's Stop shows it."""
+    at = datetime(2026, 12, 1, tzinfo=UTC)
+    campaign = Campaign(1, "p", "quiet", HOSTILE, ("all",), "", state, "outbox", 9, {}, 1, at, at, None)
+    return Stoppable(campaign, Counts(audience=9, submitted=4, pending=5))
 
 
 def every(desk) -> dict[str, str]:
@@ -46,6 +56,9 @@ def every(desk) -> dict[str, str]:
         "export": pages.export(),
         "erase": pages.erase(),
         "erased": pages.erased(),
+        "stop": pages.stop(stoppable(CampaignState.SENDING)),
+        "stopped": pages.stop(stoppable(CampaignState.PAUSED)),
+        "over": pages.stop(stoppable(CampaignState.FINISHED)),
         "letters": pages.letters([]),
         "privacy": pages.privacy(),
         "offerings": pages.offerings(),
@@ -93,7 +106,8 @@ def test_every_word_of_the_pages_exists_and_is_used(house):
     sources += [path.read_text() for path in Path(newsletter.web.__file__).parent.glob("*.py")]
     said = set(
         re.findall(
-            r'"((?:signup|confirm|download|free|embed|leave|prefs|page|privacy|mail)\.[a-z_]+)"', "\n".join(sources)
+            r'"((?:signup|confirm|download|free|embed|leave|prefs|page|privacy|stop|mail)\.[a-z_]+)"',
+            "\n".join(sources),
         )
     )
     known = words("en")
@@ -103,7 +117,7 @@ def test_every_word_of_the_pages_exists_and_is_used(house):
         key
         for key in known
         if key.partition(".")[0]
-        in {"signup", "confirm", "download", "free", "embed", "leave", "prefs", "page", "privacy"}
+        in {"signup", "confirm", "download", "free", "embed", "leave", "prefs", "page", "privacy", "stop"}
     }
     elsewhere = {"signup.wording", "signup.box", "prefs.topics"}  # flows/ says these
     assert ours - said - elsewhere == {f"leave.why_{reason}" for reason in REASONS}

@@ -7,7 +7,7 @@ are those of `content/system.py`, the pages those of `web/pages.py`; nothing her
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -16,12 +16,13 @@ from typing import Any
 from newsletter.app import make_provider
 from newsletter.content import system
 from newsletter.core import address
-from newsletter.core.campaign import Campaign, CampaignState
+from newsletter.core.campaign import Campaign, CampaignState, Counts
 from newsletter.core.email import Email, fill
 from newsletter.core.links import Links
 from newsletter.core.pace import Pace
 from newsletter.core.publication import Magnet, Publication
 from newsletter.errors import AddressRefused, ConfigurationError, LinkExpired, LinkRefused, NewsletterError, NotFound
+from newsletter.flows.brake import Stoppable
 from newsletter.flows.desk import Desk
 from newsletter.flows.preferences import Choices
 from newsletter.flows.signup import Asked, Confirmed, Request
@@ -162,6 +163,19 @@ def _notices(desk: Desk, lang: str) -> Iterator[tuple[str, str, Callable[[], Ema
     own = f"{base}/preferences/{_TOKEN}"
     for what, label in (("export", "A copy of all we hold"), ("erase", "To be erased")):
         yield f"mail-{what}", label, partial(system.personal, publication, what, url=own, **about)
+    alert = partial(system.alert, publication, url=f"{base}/stop/{_TOKEN}", values=_ALERT, **about)
+    yield "mail-held", "To the owner: a letter is about to go", partial(alert, "held")
+    yield "mail-stopped", "To the owner: a letter stopped by itself", partial(alert, "stopped")
+    yield "mail-lift", "To the owner: a reader is blocked at the provider", partial(alert, "lift")
+
+
+_ALERT = {
+    "letter": "A quiet week",
+    "issue": "a-quiet-week",
+    "time": "09:40",
+    "readers": "1,204",
+    "why": "12 of 24 bounced for good (50.0%; the limit is 5.0%)",
+}
 
 
 def _topics(publication: Publication) -> list[str]:
@@ -185,6 +199,7 @@ def _pages(pages: Pages, desk: Desk) -> Drawn:
     yield "letters-none", "All letters: none yet", partial(pages.letters, ())
     yield "letters", "All letters", partial(pages.letters, _campaigns())
     yield "privacy", "Privacy", pages.privacy
+    yield from _stop(pages)
     yield from _troubles(pages)
 
 
@@ -247,6 +262,17 @@ def _own(pages: Pages, publication: Publication) -> Drawn:
     yield "export", "A copy of all we hold: one button", pages.export
     yield "erase", "To be erased: one button", pages.erase
     yield "erased", "Erased", pages.erased
+
+
+def _stop(pages: Pages) -> Drawn:
+    """The owner's Stop."""
+    letter, counts = _campaigns()[0], Counts(audience=1204, submitted=24, pending=1180)
+    for name, state, label in (
+        ("stop", CampaignState.SENDING, "Stop: one button"),
+        ("stopped", CampaignState.PAUSED, "Stop: it stands still"),
+        ("stop-over", CampaignState.FINISHED, "Stop: nothing to stop"),
+    ):
+        yield name, label, partial(pages.stop, Stoppable(replace(letter, state=state), counts))
 
 
 def _has_files(magnet: Magnet) -> bool:

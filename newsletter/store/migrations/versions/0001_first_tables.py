@@ -32,10 +32,17 @@ def upgrade() -> None:
         sa.Column("excluded", sa.Text(), nullable=False),
         sa.Column("batches", sa.Integer(), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=True),
+        sa.Column("timezone", sa.String(length=64), server_default="", nullable=False),
         sa.Column("frozen_at", sa.BigInteger(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=True),
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
         sa.Column("counts", sa.Text(), nullable=True),
+        sa.Column("first", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("held_until", sa.BigInteger(), nullable=True),
+        sa.Column("soak_until", sa.BigInteger(), nullable=True),
+        sa.Column("released_at", sa.BigInteger(), nullable=True),
+        sa.Column("brake", sa.Text(), server_default="", nullable=False),
+        sa.Column("accepted", sa.Text(), nullable=True),
         sa.Column("note", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_campaigns"),
         sa.UniqueConstraint("key", name="uq_campaigns_key"),
@@ -75,8 +82,10 @@ def upgrade() -> None:
         "events",
         sa.Column("id", ID, nullable=False),
         sa.Column("provider", sa.String(length=32), nullable=False),
-        sa.Column("event_key", sa.String(length=255), nullable=False),
+        sa.Column("event_id", sa.String(length=255), nullable=False),
         sa.Column("type", sa.String(length=16), nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=True),
+        sa.Column("address_hmac", sa.LargeBinary(), nullable=True),
         sa.Column("subscriber_id", ID, nullable=True),
         sa.Column("campaign_id", ID, nullable=True),
         sa.Column("permanent", sa.Boolean(), nullable=True),
@@ -84,11 +93,12 @@ def upgrade() -> None:
         sa.Column("message_id", sa.String(length=255), nullable=True),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
-        sa.Column("processed_at", sa.BigInteger(), nullable=True),
-        sa.Column("raw", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_events"),
-        sa.UniqueConstraint("provider", "event_key", name="uq_events_provider_event_key"),
+        sa.UniqueConstraint("provider", "event_id", name="uq_events_provider_event_id"),
     )
+    op.create_index("ix_events_address_hmac_at", "events", ["address_hmac", "at"])
+    op.create_index("ix_events_campaign_id_type", "events", ["campaign_id", "type"])
+
     op.create_table(
         "hits",
         sa.Column("id", ID, nullable=False),
@@ -116,8 +126,7 @@ def upgrade() -> None:
         sa.Column("id", ID, nullable=False),
         sa.Column("pid", sa.String(length=32), nullable=False),
         sa.Column("email", sa.String(length=254), nullable=False),
-        sa.Column("email_key", sa.String(length=254), nullable=False),
-        sa.Column("address_hmac", sa.String(length=64), nullable=False),
+        sa.Column("address_hmac", sa.LargeBinary(), nullable=False),
         sa.Column("first_name", sa.String(length=200), server_default="", nullable=False),
         sa.Column("last_name", sa.String(length=200), server_default="", nullable=False),
         sa.Column("lang", sa.String(length=35), nullable=False),
@@ -129,14 +138,13 @@ def upgrade() -> None:
         sa.Column("confirmed_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_subscribers"),
         sa.UniqueConstraint("address_hmac", name="uq_subscribers_address_hmac"),
-        sa.UniqueConstraint("email_key", name="uq_subscribers_email_key"),
         sa.UniqueConstraint("pid", name="uq_subscribers_pid"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_subscribers_state_changed_at", "subscribers", ["state", "changed_at"])
     op.create_table(
         "suppressions",
-        sa.Column("address_hmac", sa.String(length=64), nullable=False),
+        sa.Column("address_hmac", sa.LargeBinary(), nullable=False),
         sa.Column("reason", sa.String(length=16), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("note", sa.Text(), server_default="", nullable=False),
@@ -145,8 +153,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "unsubscribe_links",
-        sa.Column("token_hash", sa.String(length=64), nullable=False),
-        sa.Column("address_hmac", sa.String(length=64), nullable=False),
+        sa.Column("token_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("address_hmac", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("token_hash", name="pk_unsubscribe_links"),
         sqlite_with_rowid=False,
     )
@@ -194,7 +202,7 @@ def upgrade() -> None:
     op.create_table(
         "grants",
         sa.Column("id", ID, nullable=False),
-        sa.Column("subscriber_id", ID, nullable=False),
+        sa.Column("subscriber_id", ID, nullable=True),
         sa.Column("magnet", sa.String(length=64), nullable=False),
         sa.Column("granted_at", sa.BigInteger(), nullable=False),
         sa.Column("downloads", sa.Integer(), server_default="0", nullable=False),
@@ -245,6 +253,7 @@ def upgrade() -> None:
         sa.Column("topics", sa.Text(), nullable=False),
         sa.Column("lang", sa.String(length=35), nullable=False),
         sa.Column("wording_sha256", sa.String(length=64), nullable=False),
+        sa.Column("lane", sa.Integer(), server_default="0", nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("confirmed_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -257,15 +266,83 @@ def upgrade() -> None:
 
     op.create_table(
         "subscriber_topics",
-        sa.Column("topic", sa.String(length=64), nullable=False),
         sa.Column("subscriber_id", ID, nullable=False),
-        sa.ForeignKeyConstraint(
-            ["subscriber_id"],
-            ["subscribers.id"],
-            name="fk_subscriber_topics_subscriber_id_subscribers",
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("topic", "subscriber_id", name="pk_subscriber_topics"),
+        sa.Column("topic", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("subscriber_id", "topic", name="pk_subscriber_topics"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_subscriber_topics_subscriber_id", "subscriber_topics", ["subscriber_id"])
+
+    op.create_table(
+        "resends",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("campaign_id", ID, nullable=False),
+        sa.Column("subscriber_id", ID, nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("provider", sa.String(length=32), nullable=False),
+        sa.Column("message_id", sa.String(length=255), nullable=True),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["campaign_id"], ["campaigns.id"], name="fk_resends_campaign_id_campaigns"),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscribers.id"], name="fk_resends_subscriber_id_subscribers", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_resends"),
+        sa.UniqueConstraint("key", name="uq_resends_key"),
+    )
+    op.create_index("ix_resends_subscriber_id_campaign_id", "resends", ["subscriber_id", "campaign_id"])
+
+    op.create_table(
+        "seedings",
+        sa.Column("campaign_id", ID, nullable=False),
+        sa.Column("turn", sa.String(length=8), nullable=False),
+        sa.Column("address_hmac", sa.LargeBinary(), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("message_id", sa.String(length=255), nullable=True),
+        sa.ForeignKeyConstraint(["campaign_id"], ["campaigns.id"], name="fk_seedings_campaign_id_campaigns"),
+        sa.PrimaryKeyConstraint("campaign_id", "turn", "address_hmac", name="pk_seedings"),
+        sa.UniqueConstraint("key", name="uq_seedings_key"),
+    )
+
+    op.create_table(
+        "notices",
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("campaign_id", ID, nullable=True),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("said", sa.Text(), server_default="", nullable=False),
+        sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("told_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["campaign_id"], ["campaigns.id"], name="fk_notices_campaign_id_campaigns"),
+        sa.PrimaryKeyConstraint("key", name="pk_notices"),
+    )
+
+    op.create_table(
+        "lifts",
+        sa.Column("subscriber_id", ID, nullable=False),
+        sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscribers.id"], name="fk_lifts_subscriber_id_subscribers", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", name="pk_lifts"),
+    )
+
+    op.create_table(
+        "webhooks",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("provider", sa.String(length=32), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("headers", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.Column("processed_at", sa.BigInteger(), nullable=True),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_webhooks"),
+        sa.UniqueConstraint("provider", "key", name="uq_webhooks_provider_key"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_webhooks_processed_at_id", "webhooks", ["processed_at", "id"])
