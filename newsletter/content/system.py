@@ -216,8 +216,9 @@ def alert(
 ) -> Email:
     """Something the owner is told.
 
-    `what` is "held" (a letter is about to go), "stopped" (one stopped by itself), or "lift" (somebody who agreed anew
-    is blocked by the provider). In: what the sentences name; for "held" the page with the Stop, and for how many days it works.
+    In: `what` is "held" (a letter is about to go), "stopped" (one stopped by itself), or "lift" (somebody who agreed
+    anew is blocked by the provider); what the sentences name; for "held" the page with the Stop, and for how many days
+    it works.
     """
     house = House(publication, root, base_url.rstrip("/"), lang)
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import email
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from email import policy
 from email.message import Message
@@ -204,8 +205,8 @@ def _free_form(mail: Message) -> Iterator[Told]:
     """What systems say that know no delivery status: found by flufl.bounce, judged by their words."""
     from flufl.bounce import all_failures  # noqa: PLC0415 -- for those who import bounces alone
 
-    later: Set[bytes] = frozenset()
-    gone: Set[bytes] = frozenset()
+    later: AbstractSet[bytes] = frozenset()
+    gone: AbstractSet[bytes] = frozenset()
     if parseaddr(str(mail.get("From", "")))[1]:  # its detectors look there first
         later, gone = all_failures(mail)
     words = _words(mail)

@@ -30,8 +30,18 @@ HELD, STOPPED = "held", "stopped"
 
 
 def hears(desk: Desk) -> bool:
-    """Whether events can come of what the provider for letters took; where not, waiting for them is in vain."""
-    return desk.provider.capabilities.webhook_auth != "none" or desk.provider.name in desk.reports
+    """Whether events can come of what the provider for letters took; where not, waiting for them is in vain.
+
+    A provider that could tell and has no webhook set up here is deaf too: a plan says so.
+    """
+    return desk.provider.name in desk.reports
+
+
+def deaf(desk: Desk) -> str:
+    """What to tell of a provider that could report and is not set up to; empty when all is well."""
+    if hears(desk) or desk.provider.capabilities.webhook_auth == "none":
+        return ""
+    return f"No webhooks of {desk.provider.name} are set up: what becomes of the mail will not be known."
 
 
 def hold_of(desk: Desk) -> timedelta:

@@ -107,10 +107,11 @@ def plan(name: str, desk: Desk, *, again: str = "") -> tuple[Plan, Proof]:
 
 
 def _untold(desk: Desk, first: int) -> tuple[str, ...]:
-    """What the owner should know of the settings: that nobody would be told of a hold, or of a stop."""
-    if desk.owner or not (first or brake.hold_of(desk)):
-        return ()
-    return ("owner.email is not set: nobody is told when the letter is held, or stops by itself.",)
+    """What the owner should know of the settings: that nothing would be heard, that nobody would be told of a stop."""
+    deaf = brake.deaf(desk)
+    nobody = not desk.owner and (first or brake.hold_of(desk))
+    alone = "owner.email is not set: nobody is told when the letter is held, or stops by itself."
+    return (*((deaf,) if deaf else ()), *((alone,) if nobody else ()))
 
 
 def _for_sending(issue: Issue, publication: Publication) -> None:

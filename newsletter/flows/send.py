@@ -635,13 +635,11 @@ def _wait_for_more(run: _Run, idle: _Idle) -> bool:
         run.halt(_asked_to_wait(desk, moment or now))
         return False
     fruitless = run.claims == idle.claims and not pause
-    idle.claims = run.claims
+    idle.claims = -1 if pause else run.claims
     if moment is None or fruitless:
         run.halt("what is left could not be claimed")
         return False
-    if _too_often(run, idle) or run.over(pause):
-        return False
-    return not run.stop.wait(pause)
+    return not (_too_often(run, idle) or run.over(pause) or run.stop.wait(pause))
 
 
 def _stopped_by(campaign: Campaign | None, *, all_paused: bool) -> str:

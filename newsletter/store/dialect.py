@@ -7,11 +7,13 @@ every write, foreign keys, `secure_delete` (what is erased is overwritten). Post
 from __future__ import annotations
 
 import fcntl
+import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from sqlalchemy import ColumnElement, Connection, Engine, Executable, Table, create_engine, event, func, make_url, text
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, OperationalError
@@ -33,10 +35,11 @@ def is_sqlite(bind: Engine | Connection) -> bool:
     return bind.dialect.name == "sqlite"
 
 
-def engines(url: str, *, threads: int) -> tuple[Engine, Engine]:
+def engines(url: str, *, threads: int, patience: float = BUSY_SECONDS) -> tuple[Engine, Engine]:
     """Two engines on one database: for writing and for reading.
 
-    On SQLite a reader must not take the write lock, hence the second; on PostgreSQL both are one.
+    In: `patience`, seconds to wait for the write lock of SQLite. There a reader must not take it, hence the second
+    engine; on PostgreSQL both are one.
 
     Raises: ConfigurationError for an address no driver answers to.
     """
@@ -50,7 +53,7 @@ def engines(url: str, *, threads: int) -> tuple[Engine, Engine]:
     if parsed.get_backend_name() == "sqlite":
         if parsed.database and parsed.database != ":memory:":
             _folder(Path(parsed.database).parent)
-        return _sqlite(url, "BEGIN IMMEDIATE", threads), _sqlite(url, "BEGIN", threads)
+        return _sqlite(url, _WRITING, threads, patience), _sqlite(url, "BEGIN", threads)
     if parsed.get_backend_name() != "postgresql":
         raise ConfigurationError(
             f"There is no store for {parsed.get_backend_name()} databases.", "Use sqlite or postgresql."
@@ -80,7 +83,7 @@ def _folder(folder: Path) -> None:
         ) from None
 
 
-def _sqlite(url: str, begin: str, threads: int) -> Engine:
+def _sqlite(url: str, begin: str, threads: int, patience: float = BUSY_SECONDS) -> Engine:
     engine = create_engine(
         url,
         pool_size=threads + 2,
@@ -95,12 +98,91 @@ def _sqlite(url: str, begin: str, threads: int) -> Engine:
         connection.isolation_level = None  # transactions are ours to begin
         for pragma in _PRAGMAS:
             connection.execute(pragma)
+        if begin == _WRITING:
+            connection.execute("PRAGMA busy_timeout=0")  # `Door` does the waiting
+
+    door = Door(engine.url.database, patience) if begin == _WRITING else None
+    if door is not None:
+        event.listen(engine, "engine_disposed", lambda _engine: door.close())
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        if door is None:
+            connection.exec_driver_sql(begin)
+        else:
+            door.enter(connection)
 
     return engine
+
+
+class Door:
+    """The write lock of a SQLite file, shared between processes that would not let each other in.
+
+    SQLite's own waiting is sleeping, longer and longer, and a campaign's threads take the lock again before the sleeper
+    looks: a visitor's click waited for seconds. Here whoever waits knocks (a lock on a file beside the database) and
+    looks each millisecond; whoever comes without having waited, and hears it, lets a few go by. Only manners: nobody
+    who knocks and dies, or stands still, keeps anybody out.
+    """
+
+    def __init__(self, database: str | None, patience: float = BUSY_SECONDS) -> None:
+        self._patience = patience
+        self._path = f"{database}.door.lock" if database and database != ":memory:" else ""
+        self._file: TextIO | None = None
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def enter(self, connection: Connection) -> None:
+        """Begin a writing transaction. Raises: OperationalError when somebody else's takes too long."""
+        if self._knocked():
+            time.sleep(_GAP)
+        end = time.monotonic() + self._patience
+        knocks = False
+        try:
+            while True:
+                try:
+                    connection.exec_driver_sql(_WRITING)
+                except OperationalError as problem:
+                    if not _is_locked(problem) or time.monotonic() > end:
+                        raise
+                    if not knocks:
+                        knocks = self._flock(fcntl.LOCK_SH)
+                    time.sleep(_LOOK)
+                else:
+                    return
+        finally:
+            if knocks:
+                self._flock(fcntl.LOCK_UN)
+
+    def _knocked(self) -> bool:
+        """Whether somebody else waits."""
+        if self._flock(fcntl.LOCK_EX):
+            self._flock(fcntl.LOCK_UN)
+            return False
+        return bool(self._path)
+
+    def _flock(self, how: int) -> bool:
+        if not self._path:
+            return False
+        try:
+            self._file = self._file or Path(self._path).open("a")  # noqa: SIM115 -- as long as the engine
+            fcntl.flock(self._file, how | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+
+def _is_locked(problem: OperationalError) -> bool:
+    code: int = getattr(problem.orig, "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_BUSY  # the extended codes say why
+
+
+_WRITING = "BEGIN IMMEDIATE"
+_LOOK = 0.001  # seconds between two looks of one who waits
+_GAP = 0.004  # seconds that one who has not waited leaves to them
 
 
 def greatest(bind: Connection, *values: ColumnElement[float]) -> ColumnElement[float]:
@@ -273,7 +355,7 @@ def scrub(engine: Engine, patience: float) -> bool:
             try:
                 busy, _, _ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             finally:
-                raw.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+                raw.execute("PRAGMA busy_timeout=0")
             return not busy
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for table in (

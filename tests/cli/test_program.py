@@ -324,13 +324,15 @@ def test_dotenv_is_read_under_the_environment(cli: Any) -> None:
 
 def test_settings_nothing_obeys_yet_are_said_in_the_plan(cli: Any) -> None:
     (cli.folder / "newsletter.yml").write_text(
-        cli.settings + "seeds: [me@quiet.example]\nsend: {canary: 0.05}\n", "utf-8"
+        cli.settings + "editors: [me@quiet.example]\nrhythm: tuesday\nseeds: [me@quiet.example]\n", "utf-8"
     )
     cli.readers(1)
     plan = cli.json("plan", "quiet")
     assert isinstance(plan, dict)
-    assert any("seeds" in note for note in plan["warnings"])
-    assert any("send.canary" in note for note in plan["warnings"])
+    said = "\n".join(plan["warnings"])
+    assert "editors is set" in said
+    assert "rhythm is set" in said
+    assert "seeds" not in said
 
 
 def test_promise_12_no_address_and_no_secret_is_said(cli: Any) -> None:

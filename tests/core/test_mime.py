@@ -337,3 +337,9 @@ def test_a_header_is_one_line_of_ascii() -> None:
     assert long.isascii()
     assert "\n" not in long
     assert mime.one_line("X-None", " ") == ""
+
+
+def test_a_message_id_of_ours_gives_its_key_back() -> None:
+    assert mime.key_of(mime.message_id("c1-r2", "letters.example")) == "c1-r2"
+    assert mime.key_of("c1-r2@letters.example") == "c1-r2"
+    assert mime.key_of("") == ""

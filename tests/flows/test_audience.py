@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -227,3 +228,33 @@ def test_a_stray_quotation_mark_swallows_nobody(desk: Desk, tmp_path: Path) -> N
     report = audience.import_(csv(tmp_path, text + 'e@x.test,"\nf@x.test,F\n'), desk, names={}, why="asked")
     assert report.invalid == 1
     assert [row["email"] for row in audience.each(desk)] == ["f@x.test"]
+
+
+def test_a_row_may_be_shorter_or_longer_than_the_head(desk: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("first_name,email\nAnn,ann@x.test,de,more\n,ben@x.test\nCid\n", "utf-8")
+    report = audience.import_(file, desk, names={}, why="asked")
+    assert (report.active, report.invalid, report.notes[0][:6]) == (2, 1, "line 4")
+    shown = [audience.show(f"{name}@x.test", desk) for name in ("ann", "ben")]
+    assert [(one["first_name"], one["lang"], one["topics"]) for one in shown] == [
+        ("Ann", "en", ["letter"]),
+        ("", "en", ["letter"]),
+    ]
+
+
+def test_many_come_with_topics_of_their_own_and_evidence_for_each(
+    store: SqlStore, make_desk: Callable[..., Desk], tmp_path: Path
+) -> None:
+    desk = make_desk(store)
+    desk = replace(desk, publication=replace(desk.publication, topics={"letter": "Letter", "trips": "Trips"}))
+    file = tmp_path / "people.csv"
+    rows = [f"r{number}@x.test,{'trips' if number % 2 else 'letter;trips'}" for number in range(60)]
+    file.write_text("\n".join(["email,topics", *rows, rows[0]]), "utf-8")
+    report = audience.import_(file, desk, names={}, why="asked")
+    assert (report.active, report.doubled) == (60, 1)
+    assert audience.import_(file, desk, names={}, why="asked").known == 61
+    for number, topics in ((0, ["letter", "trips"]), (59, ["trips"])):
+        shown = audience.show(f"r{number}@x.test", desk)
+        assert shown["topics"] == topics
+        (event,) = shown["consent"]
+        assert (event["kind"], event["topics"], event["note"]) == ("import", topics, "asked")

@@ -21,7 +21,7 @@ from newsletter.core.links import LIFETIME, Purpose
 from newsletter.core.pace import Pace
 from newsletter.core.publication import Publication
 from newsletter.errors import NotFound, NothingToDo, WorkLeft
-from newsletter.flows import brake, hear, owner
+from newsletter.flows import audience, brake, hear, owner
 from newsletter.flows.desk import Desk
 from newsletter.flows.ledger import status, turn
 from newsletter.flows.plan import plan
@@ -525,3 +525,15 @@ def stopped() -> Event:
     stop = Event()
     stop.set()
     return stop
+
+
+def test_a_provider_whose_webhooks_are_not_set_up_is_not_waited_for_and_the_plan_says_so(
+    store: SqlStore, make_desk: Callable[..., Desk]
+) -> None:
+    provider = FakeProvider(capabilities=Capabilities(max_batch=500, network=False, webhook_auth="svix"))
+    desk = make_desk(store, provider=provider)
+    audience.add("ann@x.test", desk, why="asked")
+    made, _ = plan("quiet", desk)
+    assert "No webhooks of fake are set up: what becomes of the mail will not be known." in made.warnings
+    heard = make_desk(store, provider=provider, reports={"fake": Telling()})
+    assert not [line for line in plan("quiet", heard)[0].warnings if "webhooks" in line]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -538,33 +539,32 @@ def test_promise_2_the_counts_add_up_whatever_happens(
     """Any answers in any order, lapses and late answers: each row is counted once, nobody is claimed twice."""
     for file in tmp_path.glob("n.db*"):
         file.unlink()
-    store = open_store(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'n.db')}")
-    with store.begin() as tx:
-        tx.audience.add(people(7), NOW, ["letter"])
-    campaign = freeze(store, batch_size=3)
-    sent: list[str] = []
-    held: list[Claim] = []
-    for _ in range(data.draw(st.integers(1, 14))):
-        move = data.draw(st.sampled_from(["claim", "answer", "reap", "leave"]))
-        if move == "claim" and (found := claim(store, campaign)):
-            held.append(found)
-        elif move == "answer" and held:
-            one = held.pop(data.draw(st.integers(0, len(held) - 1)))
-            statuses = [data.draw(st.sampled_from(list(Status))) for _ in one.recipients]
-            if record(store, one, statuses):
-                sent += [
-                    recipient.key
-                    for recipient, status in zip(one.recipients, statuses, strict=True)
-                    if status is Status.SUBMITTED
-                ]
-        elif move == "reap":
-            with store.begin() as tx:
-                tx.campaigns.reap(campaign.id, NOW, everyone=True)
-        elif move == "leave":
-            with store.begin() as tx:
-                tx.audience.move(data.draw(st.integers(1, 7)), State.UNSUBSCRIBED, NOW)
-        found_counts = counts(store, campaign)
-        assert found_counts.audience == 7
-        assert found_counts.submitted == len(sent)
-    assert len(sent) == len(set(sent))
-    store.close()
+    with contextlib.closing(open_store(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'n.db')}")) as store:
+        with store.begin() as tx:
+            tx.audience.add(people(7), NOW, ["letter"])
+        campaign = freeze(store, batch_size=3)
+        sent: list[str] = []
+        held: list[Claim] = []
+        for _ in range(data.draw(st.integers(1, 14))):
+            move = data.draw(st.sampled_from(["claim", "answer", "reap", "leave"]))
+            if move == "claim" and (found := claim(store, campaign)):
+                held.append(found)
+            elif move == "answer" and held:
+                one = held.pop(data.draw(st.integers(0, len(held) - 1)))
+                statuses = [data.draw(st.sampled_from(list(Status))) for _ in one.recipients]
+                if record(store, one, statuses):
+                    sent += [
+                        recipient.key
+                        for recipient, status in zip(one.recipients, statuses, strict=True)
+                        if status is Status.SUBMITTED
+                    ]
+            elif move == "reap":
+                with store.begin() as tx:
+                    tx.campaigns.reap(campaign.id, NOW, everyone=True)
+            elif move == "leave":
+                with store.begin() as tx:
+                    tx.audience.move(data.draw(st.integers(1, 7)), State.UNSUBSCRIBED, NOW)
+            found_counts = counts(store, campaign)
+            assert found_counts.audience == 7
+            assert found_counts.submitted == len(sent)
+        assert len(sent) == len(set(sent))

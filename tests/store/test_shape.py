@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from newsletter.errors import ConfigurationError, SchemaError
+from newsletter.errors import ConfigurationError, SchemaError, StoreBusy
 from newsletter.store import SqlStore, open_store
-from newsletter.store.dialect import engines
+from newsletter.store.dialect import Door, engines
 from newsletter.store.schema import metadata
 from newsletter.store.store import REVISIONS
 
@@ -100,3 +102,48 @@ def test_a_reader_does_not_take_the_write_lock(sqlite_store: SqlStore, tmp_path:
         other.execute("INSERT INTO meta VALUES ('a', 'b')")
         other.commit()
         other.close()
+
+
+def test_whoever_waits_for_the_write_lock_is_heard_and_let_in(sqlite_store: SqlStore, tmp_path: Path) -> None:
+    """Another process's store: it knocks while it waits, and no longer than that."""
+    path = tmp_path / "newsletter.db"
+    other, door = open_store(f"sqlite:///{path}"), Door(str(path))
+
+    def write() -> None:
+        with other.begin() as tx:
+            tx.facts.set("who", "the one who waited")
+
+    waiting = threading.Thread(target=write)
+    try:
+        assert not door._knocked()
+        with sqlite_store.begin():
+            waiting.start()
+            end = time.monotonic() + 10
+            while not door._knocked():
+                assert time.monotonic() < end
+                time.sleep(0.001)
+        waiting.join(10)
+        assert not waiting.is_alive()
+        assert not door._knocked()
+        with sqlite_store.read() as tx:
+            assert tx.facts.get("who") == "the one who waited"
+    finally:
+        door.close()
+        other.close()
+
+
+def test_a_database_that_stays_locked_is_said_and_not_knocked_at_for_ever(
+    tmp_path: Path, sqlite_store: SqlStore
+) -> None:
+    other, door = SqlStore(*engines(f"sqlite:///{tmp_path / 'newsletter.db'}", threads=1, patience=0.05)), None
+    try:
+        with sqlite_store.begin(), pytest.raises(StoreBusy, match="locked"), other.begin():
+            pass
+        door = Door(str(tmp_path / "newsletter.db"))
+        assert not door._knocked()
+        with other.begin() as tx:
+            tx.facts.set("who", "later")
+    finally:
+        other.close()
+        if door:
+            door.close()
