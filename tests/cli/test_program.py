@@ -361,6 +361,10 @@ def process(folder: Path, *arguments: str, **environ: str) -> subprocess.Popen[s
     )
 
 
+SLOWLY = {"NEWSLETTER_SEND__BATCH_SIZE": "20", "NEWSLETTER_SEND__RATE": "1500"}
+"""So that a part is left to send when a signal comes, however quick the disk."""
+
+
 def written(folder: Path) -> int:
     new = folder / "var/outbox/new"
     return len(list(new.iterdir())) if new.is_dir() else 0
@@ -379,7 +383,7 @@ def test_promise_1_kill_9_in_the_middle_and_again_everyone_once(cli: Any) -> Non
     """2,000 readers; killed three times at different moments, two runs at once at the end."""
     cli.readers(2000)
     for least in (50, 600, 1300):
-        sending = process(cli.folder, "send", "quiet", "--yes")
+        sending = process(cli.folder, "send", "quiet", "--yes", **SLOWLY)
         begun(cli.folder, sending, least)
         sending.send_signal(signal.SIGKILL)
         sending.communicate()
@@ -400,7 +404,7 @@ def test_promise_1_kill_9_in_the_middle_and_again_everyone_once(cli: Any) -> Non
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_with_work_left_and_nothing_uncertain(cli: Any, number: signal.Signals) -> None:
     cli.readers(1500)
-    sending = process(cli.folder, "send", "quiet", "--yes", NEWSLETTER_SEND__BATCH_SIZE="20")
+    sending = process(cli.folder, "send", "quiet", "--yes", **SLOWLY)
     begun(cli.folder, sending, 100)
     sending.send_signal(number)
     out, err = sending.communicate(timeout=30)
