@@ -37,6 +37,13 @@ def events_of(message: bytes, now: datetime) -> list[Event]:
     In: the mail as it came; `now`, for one without a date. An automatic answer is no event. What a free text alone
     says of an address is never for good: anybody can write one. It never raises for a malformed mail.
     """
+    try:
+        return _events(message, now)
+    except Exception:  # noqa: BLE001 - a stranger's mail may break any parser, and says nothing then
+        return []
+
+
+def _events(message: bytes, now: datetime) -> list[Event]:
     mail = email.message_from_bytes(message, policy=policy.compat32)
     at = _moment(mail, now)
     key, message_id = _marks(mail)
@@ -291,18 +298,17 @@ def _text(part: Message | str) -> str:
         return part
     payload = part.get_payload(decode=True)
     if isinstance(payload, bytes):
-        return payload.decode(_charset(part), "replace")
+        return _decoded(payload, str(part.get_content_charset() or "utf-8"))
     payload = part.get_payload()
     return payload if isinstance(payload, str) else ""
 
 
-def _charset(part: Message) -> str:
-    name = str(part.get_content_charset() or "utf-8")
+def _decoded(data: bytes, charset: str) -> str:
+    """Text in whatever a mail says it is in; what is not, in Latin-1, which is never wrong and seldom right."""
     try:
-        "".encode(name)
-    except LookupError:
-        return "latin-1"
-    return name
+        return data.decode(charset, "replace")
+    except (LookupError, ValueError, UnicodeError):
+        return data.decode("latin-1")
 
 
 def _address(value: object) -> str:

@@ -14,10 +14,7 @@ from newsletter.core.bouncemail import events_of
 from newsletter.core.event import EventType
 from newsletter.errors import FileRefused
 from newsletter.flows.desk import Desk
-from newsletter.flows.hear import obey
-
-SOURCE = "mail"
-"""The provider such events are of: whatever carried the mail, this came by mail."""
+from newsletter.flows.hear import BY_MAIL, obey
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ def take(messages: Iterator[bytes], desk: Desk) -> Found:
         strange += not events
         with desk.store.begin() as tx:
             for event in events:
-                fresh = obey(tx, SOURCE, event, desk)
+                fresh = obey(tx, BY_MAIL, event, desk)
                 new, known = new + fresh, known + (not fresh)
     return Found(mails, new, known, strange)
 

@@ -4,33 +4,45 @@
     tick    -> read each request -> its events, each in the transaction that obeys it
 
 In: requests of a provider. Out: changed subscribers, with evidence. Touches events, subscribers, suppressions
-and the rows of a campaign whose answer was lost. In any order and any number of times the end is the same: an event
-has one row, and one that is older than the last consent changes nothing.
+and the rows of a campaign whose answer was lost. In any order and any number of times the same people may be mailed in
+the end: an event has one row, and one that is older than the last consent changes nothing.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from threading import Lock
 from typing import Any
 
 from newsletter.core import address
 from newsletter.core.address import Address
-from newsletter.core.consent import Change, Evidence, Kind, Reason, Subscriber, step
+from newsletter.core.consent import Change, Evidence, Kind, Subscriber, step
 from newsletter.core.event import Event, EventType, ParseError, Raw
 from newsletter.core.feedback import REASONS, SOFT_SPAN, change_of, enough, is_soft
-from newsletter.errors import AddressRefused, FileRefused, LinkRefused, NotFound, StaleWebhook
+from newsletter.errors import (
+    AddressRefused,
+    BadSignature,
+    FileRefused,
+    LinkRefused,
+    NewsletterError,
+    NotFound,
+    StaleWebhook,
+)
 from newsletter.flows.consent import withdraw
 from newsletter.flows.desk import Desk
 from newsletter.flows.retention import mark
 from newsletter.ports import Confirms, Reports, Transaction
 
 log = logging.getLogger("newsletter.events")
+
+BY_MAIL = "mail"
+"""The provider of events that came as mail: nobody vouches for them."""
 
 _AT_ONCE = 100
 _UNSPOKEN = {"authorization", "cookie", "proxy-authorization"}
@@ -50,8 +62,12 @@ def verified(provider: str, headers: Mapping[str, str], body: bytes, desk: Desk)
     reads = reporter(provider, desk)
     try:
         reads.verify_webhook(headers, body, now=desk.now().timestamp())
-    except StaleWebhook as stale:
-        return replace(raw(provider, headers, body), ignored=stale.what)
+    except StaleWebhook as stale:  # a key of its own: the same body may come again, signed now
+        return Raw(provider, sha256(b"stale" + body).hexdigest(), {}, "", ignored=stale.what)
+    except NewsletterError:
+        raise
+    except Exception as problem:  # noqa: BLE001 - a signature that cannot even be read is not the provider's
+        raise BadSignature(f"A webhook request is not signed as it must be ({type(problem).__name__}).") from None
     if isinstance(reads, Confirms):
         reads.confirm_subscription(body)
     return raw(provider, headers, body)
@@ -138,7 +154,13 @@ def recorded(text: str, provider: str, desk: Desk) -> list[Raw]:
             )
             reporter(name, desk)
             kept = body if isinstance(body, str) else json.dumps(body)
-            found.append(raw(name, {str(key).lower(): str(value) for key, value in headers.items()}, kept.encode()))
+            found.append(
+                raw(
+                    name,
+                    {str(key).lower(): str(value) for key, value in headers.items()},
+                    kept.encode("utf-8", "replace"),
+                )
+            )
     return found
 
 
@@ -147,12 +169,16 @@ def _are_requests(document: object) -> bool:
 
 
 def _is_request(document: object) -> bool:
-    return isinstance(document, dict) and {"provider", "body"} <= document.keys() <= {"provider", "headers", "body"}
+    if not isinstance(document, dict) or not {"provider", "body"} <= document.keys() <= {"provider", "headers", "body"}:
+        return False
+    return isinstance(document["provider"], str) and isinstance(document.get("headers") or {}, dict)
 
 
 def _documents(text: str) -> list[Any]:
     try:
         return [json.loads(text)]
+    except RecursionError:
+        raise FileRefused("The file is nested too deeply to be read.", "Give recorded requests.") from None
     except ValueError:
         pass
     documents = []
@@ -160,7 +186,7 @@ def _documents(text: str) -> list[Any]:
         if line.strip():
             try:
                 documents.append(json.loads(line))
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise FileRefused(
                     f"Line {number} is no JSON.", "Give recorded requests, one JSON document a line."
                 ) from None
@@ -196,25 +222,38 @@ def read(desk: Desk, *, most: int = 5000) -> int:
 
 
 def _read(id_: int, one: Raw, desk: Desk) -> int:
-    """One request, in one transaction: its events, what they lead to, and that it was read."""
+    """One request, in one transaction: its events, what they lead to, and that it was read.
+
+    What was read whole is not kept: its events are. Of what could not be, the body stays for a while, unless it names
+    somebody who was erased (promise 9).
+    """
     found = events_of(one, desk)
     faults = [event.what for event in found if isinstance(event, ParseError)]
     with desk.store.begin() as tx:
-        if not tx.events.read(id_, desk.now(), "; ".join(faults)):
-            return 0
-        told = [event for event in found if isinstance(event, Event)]
-        new = sum(obey(tx, one.provider, event, desk) for event in told)
-        _forget_the_erased(tx, told, desk)
-        return new
-
-
-def _forget_the_erased(tx: Transaction, told: Sequence[Event], desk: Desk) -> None:
-    """A late word about somebody who was erased leaves nothing of them either (promise 9)."""
-    for who in {found for event in told if (found := _address(event.email))}:
-        hmac = desk.hmac(who)
-        if tx.audience.suppression(hmac) is Reason.ERASED and tx.audience.by_hmac(hmac) is None:
-            tx.events.erase(hmac, who.typed)
+        erased = bool(faults) and _names_the_erased(tx, one.body, desk)
+        if erased:
             mark(tx, desk)
+        if not tx.events.read(id_, desk.now(), "; ".join(faults), keep=bool(faults) and not erased):
+            return 0
+        return sum(obey(tx, one.provider, event, desk) for event in found if isinstance(event, Event))
+
+
+def _names_the_erased(tx: Transaction, body: str, desk: Desk) -> bool:
+    """Whether a text names an address that was erased, or so many that nobody looks."""
+    named = set(_LIKE_AN_ADDRESS.findall(json.dumps(_read_json(body), ensure_ascii=False)))
+    known = [desk.hmac(who) for text in named if (who := _address(text))]
+    return len(named) > _MOST_NAMED or any(tx.audience.erased(hmac) for hmac in known)
+
+
+def _read_json(body: str) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+
+
+_LIKE_AN_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+_MOST_NAMED = 2000
 
 
 def events_of(one: Raw, desk: Desk) -> Sequence[Event | ParseError]:
@@ -223,10 +262,36 @@ def events_of(one: Raw, desk: Desk) -> Sequence[Event | ParseError]:
     if reports is None:
         return [ParseError("its provider is not set up any more")]
     try:
-        return reports.parse_webhook(one.headers, one.body.encode())
+        return [_sound(event, desk.now()) for event in reports.parse_webhook(one.headers, one.body.encode())]
     except Exception as problem:  # noqa: BLE001 - an adapter answers, it does not raise; the next request is another
         log.error("A webhook of %s could not be read: %s", one.provider, type(problem).__name__)  # noqa: TRY400
         return [ParseError(f"it could not be read: {type(problem).__name__}")]
+
+
+def _sound(event: Event | ParseError, now: datetime) -> Event | ParseError:
+    """An event that can be written down: letters that are letters, a time that has been."""
+    if isinstance(event, ParseError):
+        return event
+    texts = (event.event_id, event.email, event.message_id, event.key)
+    if any("\x00" in text or not _encodes(text) for text in texts if text):
+        return ParseError("An event holds characters that are none.")
+    if event.at < _EARLIEST:
+        return ParseError("An event is of a time before there was mail.")
+    id_ = event.event_id if len(event.event_id) <= _LONGEST else sha256(event.event_id.encode()).hexdigest()
+    fits = (event.message_id or "")[: _LONGEST + 1]
+    return replace(event, event_id=id_, at=min(event.at, now), message_id=fits if 0 < len(fits) <= _LONGEST else None)
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+_EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
+_LONGEST = 255  # characters the database keeps
 
 
 # --- obeying ---------------------------------------------------------------------------------------
@@ -241,13 +306,18 @@ def obey(tx: Transaction, provider: str, event: Event, desk: Desk) -> bool:
     hmac = subscriber.hmac if subscriber else desk.hmac(who) if who else None
     if subscriber is None and hmac is not None:
         subscriber = tx.audience.by_hmac(hmac, held=True)
+    if subscriber is not None:
+        event = replace(event, email=subscriber.email)
+    elif hmac is not None and tx.audience.erased(hmac):
+        event, hmac = replace(event, email=None), None  # a late word about somebody who was erased (promise 9)
+        mark(tx, desk)
     campaign_id = about[1] if about else None
     subscriber_id = subscriber.id if subscriber else None
     if not tx.events.add(provider, event, hmac=hmac, subscriber_id=subscriber_id, campaign_id=campaign_id, now=now):
         return False
     if about and about[1] is not None and event.type not in _FAILED:
         tx.events.arrived(about[1], about[0], event.message_id)
-    change = _change(tx, event, hmac, now)
+    change = _change(tx, event, subscriber, now)
     if change is not None and hmac is not None:
         _turn(tx, subscriber, hmac, change, event, provider, now)
     return True
@@ -260,10 +330,12 @@ def _address(text: str | None) -> Address | None:
         return None
 
 
-def _change(tx: Transaction, event: Event, hmac: str | None, now: datetime) -> Change | None:
-    """What an event asks for, the softer ones before it counted."""
-    if hmac is not None and is_soft(event) and enough(tx.events.soft_bounces(hmac, now - SOFT_SPAN), now):
-        return Change.BOUNCE
+def _change(tx: Transaction, event: Event, who: Subscriber | None, now: datetime) -> Change | None:
+    """What an event asks for, the softer ones before it counted since they last agreed."""
+    if who is not None and is_soft(event):
+        since = max(now - SOFT_SPAN, who.confirmed_at or who.created_at)
+        if enough(tx.events.soft_bounces(who.hmac, since), now):
+            return Change.BOUNCE
     return change_of(event)
 
 
@@ -272,7 +344,7 @@ def _turn(
 ) -> None:
     """Change the subscriber's state, with evidence and suppression; of a stranger, a complaint is remembered."""
     if who is None:
-        if change is Change.COMPLAINT:
+        if change is Change.COMPLAINT and provider != BY_MAIL:  # anybody can write a mail about anybody
             tx.audience.suppress(hmac, REASONS[change], now, provider)
         return
     if who.confirmed_at is not None and event.at < who.confirmed_at:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from newsletter.content import library
-from newsletter.core.campaign import Campaign, CampaignState, Counts
+from newsletter.core.campaign import Campaign, CampaignState, Claim, Counts
 from newsletter.core.delivery import Batch, Outcome, Status, all_of
 from newsletter.core.email import thaw
 from newsletter.core.queue import MailState
@@ -113,20 +113,17 @@ def _repeat(campaign: Campaign, desk: Desk) -> int:
     Only while it surely remembers, and only when everybody in it may still receive, as a call that never arrived is
     sent now (promise 4). Out: how many rows were settled.
     """
-    remembers = desk.provider.capabilities.idempotency_ttl
-    if remembers is None:
-        return 0
-    links = replace(desk.links, base_url=campaign.base_url or desk.links.base_url)
-    with desk.store.read() as tx:
-        open_ = [(one, tx.campaigns.claimed_at(one)) for one in tx.campaigns.repeatable(campaign.id, links.unsubscribe)]
-        emails = {one.variant: thaw(tx.campaigns.email(campaign.id, one.variant)) for one, _ in open_}
     settled = 0
-    for claim, since in open_:
-        now, timeout = desk.now(), min(desk.pace.timeout, desk.pace.lease.total_seconds() / 2)
-        if since is None or not timedelta(0) <= now - since <= timedelta(seconds=remembers - timeout) * _SURELY:
+    for n in [claim.n for claim in _repeatable(campaign, desk)]:
+        claim = next((one for one in _repeatable(campaign, desk) if one.n == n), None)  # as it stands right before
+        if claim is None:
             continue
+        with desk.store.read() as tx:
+            since = tx.campaigns.claimed_at(claim) or desk.now()
+            email = thaw(tx.campaigns.email(campaign.id, claim.variant))
         batch = Batch(claim.recipients, at=since, tag=campaign.key)
-        result = deliver(desk.provider, emails[claim.variant], batch, key=claim.key, timeout=timeout)
+        timeout = min(desk.pace.timeout, desk.pace.lease.total_seconds() / 2)
+        result = deliver(desk.provider, email, batch, key=claim.key, timeout=timeout)
         outcomes = [_as_before(outcome) for outcome in result.outcomes]
         known = sum(outcome.status is not Status.UNKNOWN for outcome in outcomes)
         if known:
@@ -136,6 +133,24 @@ def _repeat(campaign: Campaign, desk: Desk) -> int:
         if result.halt or result.retry_after is not None:
             break
     return settled
+
+
+def _repeatable(campaign: Campaign, desk: Desk) -> list[Claim]:
+    """The lost calls that may be made once more now: none while the campaign, or everything, is held back.
+
+    To make a call again is to send: whoever said stop means it too.
+    """
+    remembers, now = desk.provider.capabilities.idempotency_ttl, desk.now()
+    if remembers is None:
+        return []
+    links = replace(desk.links, base_url=campaign.base_url or desk.links.base_url)
+    with desk.store.read() as tx:
+        stands = tx.campaigns.by_key(campaign.key)
+        if tx.campaigns.paused_all() or stands is None or stands.state is not CampaignState.SENDING:
+            return []
+        open_ = [(one, tx.campaigns.claimed_at(one)) for one in tx.campaigns.repeatable(campaign.id, links.unsubscribe)]
+    surely = timedelta(seconds=remembers * _SURELY)
+    return [claim for claim, since in open_ if since is not None and timedelta(0) <= now - since <= surely]
 
 
 def _as_before(outcome: Outcome) -> Outcome:
@@ -155,7 +170,12 @@ class Settling:
 
 
 def settling(campaign: Campaign, desk: Desk) -> Settling:
-    """Which of the uncertain rows wait for the provider's settle time; the others are an operator's."""
+    """Which of the uncertain rows wait for the provider's settle time, or for a call that can be made once more.
+
+    The others are an operator's.
+    """
+    if again := _repeatable(campaign, desk):
+        return Settling(sum(len(claim.recipients) for claim in again), desk.now())
     if desk.provider.capabilities.reconcile == "no":
         return Settling()
     with desk.store.read() as tx:

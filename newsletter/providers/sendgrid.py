@@ -193,7 +193,7 @@ class Sendgrid:
 
     def _judged(self, answer: Answer) -> Verdict | None:
         """What an answer means; None for a 202. "503: the API is not available", so nothing was taken."""
-        said = "; ".join(message for message, _ in _errors(answer))
+        said = "; ".join(dict.fromkeys(message for message, _ in _errors(answer)))
         judged = verdict(_with_pause(answer, self._now()), said, unavailable=Status.RETRY)
         if judged is None:
             known = answer.status == _ACCEPTED

@@ -442,8 +442,8 @@ def sift(
     """Hand over parts, one after the other; one that is refused as a whole is halved until who is meant stands alone.
 
     Only what was surely refused is handed over again. A verdict that stops holds for all who follow; when the first
-    few who stand alone are refused and nobody was taken, it is us they mean, and the run stops. What cannot be
-    begun within `timeout` seconds is RETRY. Out: outcomes in the order of the readers.
+    few who stand alone are refused, and the last of all as well, and nobody was taken, it is us they mean, and the run
+    stops. What cannot be begun within `timeout` seconds is RETRY. Out: outcomes in the order of the readers.
     """
     waiting = list(first)
     order = [one.key for one in chain.from_iterable(waiting)]
@@ -472,9 +472,11 @@ def sift(
             found |= {outcome.key: outcome for outcome in told.outcomes(part)}
             stop = told if told.stops else stop
             refused += part if told.status is Status.REJECTED else ()
-            if len(refused) >= _SUSPECTS and not taken:
+            if len(refused) > _SUSPECTS and not taken:
                 stop = replace(told, status=Status.RETRY, halt="account")
                 found |= {outcome.key: outcome for outcome in stop.outcomes(refused)}
+            elif len(refused) == _SUSPECTS and not taken:
+                waiting = _last_first(waiting)
     rest = tuple(chain.from_iterable(reversed(waiting)))
     later = (
         replace(stop, status=Status.RETRY)
@@ -483,6 +485,15 @@ def sift(
     )
     found |= {outcome.key: outcome for outcome in later.outcomes(rest)}
     return BatchResult(tuple(found[key] for key in order), stop.retry_after, stop.halt)
+
+
+def _last_first(waiting: Sequence[Part]) -> list[Part]:
+    """The parts that wait, the next at the end, with the very last reader alone before them all."""
+    if not waiting:
+        return []
+    last = waiting[0]
+    rest = [last[:-1], *waiting[1:]] if len(last) > 1 else list(waiting[1:])
+    return [*rest, last[-1:]]
 
 
 def hand_over(batch: Batch, split: Callable[[Part], Iterable[Part]], hand: Hand, *, timeout: float) -> BatchResult:

@@ -334,6 +334,12 @@ class Audience:
         found = self._sql.scalars(_SUPPRESSION, {"who": hmac}).one_or_none()
         return Reason(found) if found else None
 
+    def erased(self, hmac: str) -> bool:
+        """Whether whoever had this address was erased, and nobody has it now."""
+        theirs = and_(suppressions.c.address_hmac == hmac, suppressions.c.reason == Reason.ERASED)
+        back = exists().where(subscribers.c.address_hmac == hmac)
+        return self._sql.execute(select(suppressions.c.reason).where(theirs, ~back)).first() is not None
+
     def suppressed(self, hmacs: Sequence[str]) -> set[str]:
         """Those of some addresses that must not be mailed."""
         column = suppressions.c.address_hmac
@@ -350,6 +356,12 @@ class Audience:
         self._sql.execute(delete(mail_queue).where(mail_queue.c.subscriber_id == subscriber.id))
         self.drop_topics(subscriber.id)
         Events(self._sql).erase(subscriber.hmac, subscriber.email)
+        for notes, theirs in (
+            (consent_events, consent_events.c.subscriber_pid == subscriber.pid),
+            (suppressions, suppressions.c.address_hmac == subscriber.hmac),
+        ):  # what somebody wrote beside it may name them
+            said = func.replace(notes.c.note, subscriber.email, "…")
+            self._sql.execute(update(notes).where(theirs, notes.c.note.contains("@")).values(note=said))
         self._sql.execute(delete(subscribers).where(subscribers.c.id == subscriber.id))
 
     def erase_traces(self, subscriber: Subscriber) -> None:

@@ -53,10 +53,16 @@ class Events:
             (row.id, Raw(row.provider, row.key, json.loads(row.headers), row.body)) for row in self._sql.execute(query)
         ]
 
-    def read(self, raw_id: int, now: datetime, note: str = "") -> bool:
-        """Note that a request was read. False: another reader was quicker, and what this one found is not to count."""
+    def read(self, raw_id: int, now: datetime, note: str = "", *, keep: bool = False) -> bool:
+        """Note that a request was read; without `keep` nothing but that it came is left of it.
+
+        False: another reader was quicker, and what this one found is not to count.
+        """
         mine = and_(webhooks.c.id == raw_id, webhooks.c.processed_at.is_(None))
-        return self._sql.execute(update(webhooks).where(mine).values(processed_at=now, note=note[:500])).rowcount == 1
+        values: dict[str, Any] = {"processed_at": now, "note": note[:500]}
+        if not keep:
+            values |= {"headers": "{}", "body": ""}
+        return self._sql.execute(update(webhooks).where(mine).values(values)).rowcount == 1
 
     def unread(self) -> int:
         """How many requests wait to be read."""

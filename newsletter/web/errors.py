@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from newsletter.errors import AddressRefused, LinkExpired, LinkRefused, NewsletterError, NotFound
+from newsletter.errors import AddressRefused, LinkExpired, LinkRefused, NewsletterError, NotFound, WorkLeft
 from newsletter.web import headers
 from newsletter.web.door import Door
 from newsletter.web.guard import route, told
@@ -43,6 +43,7 @@ class Answer:
     broken: bool = False
 
 
+BUSY = Answer(503, "page.broken_title", ("page.broken",), broken=True)
 BROKEN = Answer(500, "page.broken_title", ("page.broken",), broken=True)
 
 TABLE: tuple[tuple[type[NewsletterError], Answer], ...] = (
@@ -50,6 +51,7 @@ TABLE: tuple[tuple[type[NewsletterError], Answer], ...] = (
     (LinkRefused, Answer(404, "page.refused_title", ("page.refused",), own=True, form=True)),
     (AddressRefused, Answer(400, "page.form_title", ("page.form",), own=True)),  # the signup shows its form again
     (NotFound, Answer(404, "page.missing_title", ("page.missing",), own=True)),
+    (WorkLeft, BUSY),  # the database is locked, full or away
     (NewsletterError, BROKEN),  # its words are for whoever runs this, not for visitors
 )
 """The first row that fits decides."""
@@ -104,9 +106,11 @@ def install(app: FastAPI, door: Door) -> None:
         answer = answer_to(error)
         if answer.broken:
             log.error("%s %s broke: %s", request.method, route(request.scope), told(error))
-        if request.url.path.startswith(API):
-            return problem(answer.status, "" if answer.broken else error.what)
-        return respond(door, answer, error)
+        api = request.url.path.startswith(API)
+        response = problem(answer.status, "" if answer.broken else error.what) if api else respond(door, answer, error)
+        if answer is BUSY:
+            response.headers["Retry-After"] = "30"
+        return response
 
     def theirs(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -240,5 +240,12 @@ def test_what_is_no_report_is_no_event_and_no_error(message: bytes) -> None:
     assert events_of(message, NOW) == []
 
 
+@pytest.mark.parametrize("charset", ["undefined", '"a\0b"', "idna", "punycode"])
+def test_a_mail_in_no_known_letters_breaks_nothing(charset: str) -> None:
+    mail = f"From: a@b.test\nContent-Type: text/plain; charset={charset}\n\nh\u00ef, undeliverable\n"
+    assert events_of(mail.encode(), NOW) == []
+    assert events_of(b"Content-Type: message/rfc822\n\n" * 3000, NOW) == []
+
+
 def test_meaning_reads_the_servers_own_code_before_the_relays() -> None:
     assert meaning("failed", "5.0.0", "552-5.2.2 over quota 552 5.2.2 see help") == (EventType.BOUNCED, False, "bounce")

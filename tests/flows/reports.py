@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from newsletter.core.event import Event, EventType, ParseError
-from newsletter.errors import BadSignature
+from newsletter.errors import BadSignature, StaleWebhook
 
 
 class Telling:
@@ -17,6 +17,10 @@ class Telling:
     def verify_webhook(self, headers: Mapping[str, str], body: bytes, *, now: float) -> None:
         assert now
         assert isinstance(body, bytes)
+        if headers.get("signature") == "stale":
+            raise StaleWebhook("It was signed long ago.")
+        if headers.get("signature") == "breaks":
+            raise ValueError("a number of five thousand digits")
         if headers.get("signature") != "right":
             raise BadSignature("This is not signed.")
 

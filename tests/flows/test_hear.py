@@ -288,3 +288,72 @@ def test_in_any_order_any_number_of_times_the_end_is_the_same(
     for number in [*order, *doubled]:
         tell(desk, events[number])
     assert state(desk, who) == (State.COMPLAINED, Reason.COMPLAINED)
+
+
+def test_an_event_that_cannot_be_written_down_stops_nobody(desk: Desk, clock: Clock) -> None:
+    clock.move(60)
+    bad = [
+        event(clock, "delivered", "\ud800"),
+        event(clock, "delivered", "e2", email="\ud800@x.test"),
+        event(clock, "delivered", "e3", message_id="a\x00b"),
+        {**event(clock, "delivered", "e4"), "at": "0001-01-01T00:00:00+14:00"},
+    ]
+    assert tell(desk, *bad, event(clock, "delivered", "x" * 900, message_id="m" * 900)) == 1
+    assert tell(desk, event(clock, "complained", "e5")) == 1
+    assert state(desk)[0] is State.COMPLAINED
+    with desk.store.read() as tx:
+        assert [one.type for one in tx.events.each()] == ["delivered", "complained"]
+
+
+def test_promise_9_whoever_was_erased_is_not_written_back_by_any_way(desk: Desk, clock: Clock) -> None:
+    clock.move(60)
+    tell(desk, event(clock, "complained"))  # its suppression is the stronger one
+    audience.erase(ANN, desk)
+    tell(desk, event(clock, "delivered", "e2"))
+    hear.replay(hear.recorded(json.dumps([event(clock, "opened", "e3")]), "telling", desk), desk)
+    tell(desk, f"unreadable, of {ANN}", event(clock, "delivered", "e4", email=BEN))
+    tell(desk, f"unreadable, of {BEN}")
+    with desk.store.read() as tx:
+        assert [one.email for one in tx.events.each() if one.email] == [BEN]
+    with desk.store.begin() as tx:
+        bodies = [row[0] for row in tx.events._sql.exec_driver_sql("SELECT body FROM webhooks WHERE body <> ''")]
+    assert bodies == [json.dumps([f"unreadable, of {BEN}"])]
+
+
+def test_an_event_is_kept_under_the_address_we_wrote_to(store: SqlStore, make_desk: MakeDesk, clock: Clock) -> None:
+    provider = FakeProvider()
+    desk = make_desk(store, provider=provider, reports={"telling": Telling()})
+    audience.add(ANN, desk, why="asked")
+    send("quiet", desk)
+    tell(desk, event(clock, "delivered", email="forwarded@y.test", key=next(iter(provider.received))))
+    with store.read() as tx:
+        assert [one.email for one in tx.events.each()] == [ANN]
+
+
+def test_soft_bounces_from_before_they_agreed_and_of_tomorrow_do_not_count(desk: Desk, clock: Clock) -> None:
+    soft = {"permanent": False, "reason": "bounce"}
+    tell(desk, *[event(clock, "bounced", f"old{ago}", ago=ago, **soft) for ago in (9, 10)])
+    clock.move(60)
+    tell(desk, event(clock, "bounced", "now", **soft))
+    tell(desk, *[event(clock, "bounced", f"later{ago}", ago=-ago, **soft) for ago in (400, 500, 600)])
+    assert state(desk) == (State.ACTIVE, None)
+
+
+def test_what_was_signed_long_ago_is_kept_unread_and_the_same_signed_now_is_read(desk: Desk, clock: Clock) -> None:
+    clock.move(60)
+    body = json.dumps([event(clock, "complained")]).encode()
+    for signature in ("stale", "right"):
+        hear.Intake(desk).keep(hear.verified("telling", {"signature": signature}, body, desk))
+        hear.read(desk)
+        assert (state(desk)[0] is State.COMPLAINED) is (signature == "right")
+
+
+def test_a_signature_that_breaks_the_adapter_is_none(desk: Desk) -> None:
+    with pytest.raises(BadSignature):
+        hear.verified("telling", {"signature": "breaks"}, b"[]", desk)
+
+
+def test_an_odd_file_is_read_as_nothing_or_refused(desk: Desk) -> None:
+    assert hear.replay(hear.recorded('{"provider": ["a"], "body": "x"}', "telling", desk), desk).events == 0
+    with pytest.raises(FileRefused, match="nested too deeply"):
+        hear.recorded("[" * 100_000, "telling", desk)

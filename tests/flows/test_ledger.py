@@ -284,3 +284,24 @@ class Forgets(dict):
 
     def __contains__(self, key: object) -> bool:
         return False
+
+
+@pytest.mark.parametrize("stopped", ["cancel", "pause", "pause all"])
+def test_promise_3_whoever_said_stop_is_not_undone_by_asking_what_became_of_it(
+    store: SqlStore, make_desk: Callable[..., Desk], stopped: str
+) -> None:
+    provider = remembering(CutBefore(), CutBefore())
+    desk = make_desk(store, provider=provider, pace=Pace(threads=1))
+    audience.add("r0@x.test", desk, why="asked")
+    report = send("quiet", desk)
+    assert (report.counts.uncertain, report.settling.rows) == (1, 1)
+    if stopped == "cancel":
+        cancel("quiet", desk)
+    elif stopped == "pause":
+        turn("quiet", desk, CampaignState.PAUSED)
+    else:
+        turn_all(desk, paused=True)
+    calls = len(provider.calls)
+    assert resolve("quiet", desk)[1].uncertain == 1
+    assert len(provider.calls) == calls
+    assert provider.received == {}

@@ -161,3 +161,18 @@ def test_promise_9_erasing_takes_the_grants_too(workbook_alone: tuple[Desk, str]
     audience.erase(ANN, desk)
     with pytest.raises(LinkRefused):
         magnet.offer(token, desk)
+
+
+def test_promise_9_what_was_written_beside_an_address_does_not_keep_it(
+    store: SqlStore, make_desk: Callable[..., Desk]
+) -> None:
+    desk = make_desk(store)
+    audience.add(ANN, desk, why=f"mail from {ANN} of May 3")
+    audience.suppress(ANN, desk, note=f"{ANN} wrote to us")
+    with store.read() as tx:
+        pid = next(tx.audience.each()).pid
+    audience.erase(ANN, desk)
+    with store.read() as tx:
+        assert {row["note"] for row in tx.audience.evidence(pid)} == {"mail from … of May 3", ""}
+        notes = tx.audience._sql.exec_driver_sql("SELECT note FROM suppressions ORDER BY note").scalars().all()
+    assert set(notes) == {"", "… wrote to us"}

@@ -313,6 +313,15 @@ def test_when_everybody_is_refused_it_is_us_and_nobody_is_refused_for_good() -> 
     assert {outcome.status for outcome in result.outcomes} == {Status.RETRY}
 
 
+def test_a_few_bad_ones_at_the_head_do_not_speak_for_all() -> None:
+    other = Other(0, 1, 2, 3)
+    result = sift([readers(100)[:60], readers(100)[60:]], other, timeout=9)
+    refused = [outcome.key for outcome in result.outcomes if outcome.status is Status.REJECTED]
+    assert (refused, result.halt) == (["d.0", "d.1", "d.2", "d.3"], "")
+    assert len(other.taken) == len(set(other.taken)) == 96
+    assert [outcome.key for outcome in result.outcomes] == [one.key for one in readers(100)]
+
+
 def test_what_stops_holds_for_all_who_follow() -> None:
     def busy(part: tuple[Recipient, ...], _left: float) -> Verdict:
         return Verdict(Status.RETRY, "429", retry_after=9)

@@ -70,7 +70,9 @@ def test_when_it_cannot_be_kept_the_provider_is_asked_to_come_again(tmp_path) ->
 
         object.__setattr__(house.desk, "store", Busy())
         answer = house.post("/webhooks/telling", data="[]", headers=RIGHT)
+        form = house.sign_up("busy@webhooks.test")
         object.__setattr__(house.desk, "store", store)
+        assert (form.status_code, form.headers["retry-after"]) == (503, "30")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
         assert house.post("/webhooks/telling", data="[]", headers=RIGHT).status_code == 200
 

@@ -162,6 +162,7 @@ _FACTS = {
         "sign": "[📍📞☎📧✉🌐📱]",
     }.items()
 }
+_FACTS_WITHIN = 500  # characters of a line's end: a footer's line is short
 _SENTENCE = 14  # words; a line with more tells something
 
 
@@ -172,7 +173,7 @@ def footer(case: Case) -> Iterator[Problem]:
     first: Line | None = None
     kinds: set[str] = set()
     for line in reversed(lines):
-        facts = {kind for kind, sign in _FACTS.items() if sign.search(line.source)}
+        facts = {kind for kind, sign in _FACTS.items() if sign.search(line.source[-_FACTS_WITHIN:])}
         facts |= {
             kind for kind in ("phone", "email", "address") if (said := getattr(own, kind)) and said in line.source
         }
