@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import cpu, door, during, mail, postgres, press, program
+from benchmarks import cpu, door, during, mail, node, postgres, press, program
 from benchmarks.figure import HEAD, Figure, as_json, line
 
 
@@ -48,6 +48,7 @@ def _postgres(sizes: Sizes, folder: Path) -> Iterator[Figure]:
 PARTS: dict[str, Callable[[Sizes, Path], Iterator[Figure]]] = {
     "program": lambda _sizes, _folder: program.measure(),
     "mail": lambda sizes, folder: mail.measure(folder, seconds=sizes.seconds),
+    "node": lambda sizes, folder: node.measure(folder, seconds=sizes.seconds),
     "press": _press,
     "growth": lambda sizes, folder: press.growth(folder, *sizes.growth),
     "during": lambda sizes, folder: during.measure(folder, sizes.single * 2),

@@ -20,6 +20,7 @@ class Budget:
 BUDGETS = {
     "cli_help_cpu_s": Budget("s CPU", most=0.25),
     "render_issue_ms": Budget("ms CPU", most=20),
+    "mjml_ms": Budget("ms CPU"),
     "personalise_us": Budget("us CPU", most=8, ratio=6),
     "mime_us": Budget("us CPU", most=40),
     "outbox_us": Budget("us CPU"),

@@ -82,6 +82,8 @@ def markdown() -> MarkdownIt:
     md.enable(["table", "strikethrough", "linkify"]).disable("lheading")
     if md.linkify is not None:
         md.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
+        quick = md.linkify.pretest
+        md.linkify.pretest = lambda text: ":" in text and quick(text)  # what becomes a link names its scheme
         md.linkify.add("//", None).add("ftp:", None)
     md.validateLink = _any_link  # type: ignore[method-assign, assignment]  # judged later, by name, not left as text
     md.use(attrs_plugin, after=("link_close", "image"))

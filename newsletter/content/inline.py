@@ -199,6 +199,8 @@ _SIGN = re.compile(r"\d|\. ")
 def bound(words: str, dress: Dress) -> str:
     """Text between tags, with what belongs together kept on one line. Its characters stay as they are."""
     before, after = dress.bound
+    if not _SIGN.search(words):
+        return text(words)
     return "".join(f"{before}{text(part)}{after}" if together else text(part) for together, part in unsplit(words))
 
 

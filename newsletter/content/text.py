@@ -61,10 +61,13 @@ def words(body: Iterable[Block]) -> int:
 
 def counted(part: str) -> int:
     """The words of one text."""
+    if part.isascii():
+        return len(_WORD.findall(part))
     signs = len(_UNSPACED.findall(part))
-    return len(re.findall(r"\w[\w'’.-]*", _UNSPACED.sub(" ", part))) + -(-signs // 2)
+    return len(_WORD.findall(_UNSPACED.sub(" ", part))) + -(-signs // 2)
 
 
+_WORD = re.compile(r"\w[\w'’.-]*")
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
@@ -147,6 +150,8 @@ class _Sheet:
 
     def width(self, text: str) -> int:
         """Cells of a text, merge sites counted by their fallback."""
+        if "\0" not in text:
+            return graphemes.width(text)
         return graphemes.width(_MARK.sub(lambda mark: self.sites[int(mark[1])].fallback, text))
 
     def wrap(self, text: str, width: int) -> list[str]:

@@ -9,8 +9,9 @@ import socket
 from pathlib import Path
 
 import pytest
+from mjml import mjml2html
 
-from benchmarks import cpu, during, mail, press, publication, sink
+from benchmarks import cpu, during, mail, node, press, publication, sink
 from benchmarks.__main__ import PARTS, Sizes, main
 from benchmarks.figure import BUDGETS, HEAD, figure, line
 
@@ -20,6 +21,7 @@ FLOORED = {"personalise_us", "mime_us"} | {
 }
 OF = {
     "program": {"cli_help_cpu_s"},
+    "node": {"mjml_ms"},
     "growth": {"campaign_merge_growth"},
     "during": {"confirm_p99_s_during_campaign", "one_click_p99_ms_during_campaign"},
     "door": {"signup_ratio", "signup_per_s", "signup_p99_ms"},
@@ -126,3 +128,7 @@ def test_the_time_of_a_process_is_its_own() -> None:
     sum(number * number for number in range(3_000_000))
     assert cpu.of_process(os.getpid()) > before
     assert cpu.peak_mb() > 1
+
+
+def test_the_letter_that_two_compilers_are_given_is_one() -> None:
+    assert "<html" in mjml2html(node.letter(), fonts={})
