@@ -29,6 +29,14 @@ class Address:
         return self.key.rpartition("@")[2]
 
 
+def mentioned(text: str) -> list[str]:
+    """Whatever looks like an address in a text, as it stands there, in order; none of it is judged."""
+    return _LIKE_ONE.findall(text)
+
+
+_LIKE_ONE = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+
+
 def parse(text: str) -> Address:
     """Read one address.
 

@@ -20,6 +20,7 @@ from email.utils import parseaddr, parsedate_to_datetime
 from hashlib import sha256
 from typing import Literal
 
+from newsletter.core.address import mentioned
 from newsletter.core.event import Event, EventType, Reason
 
 VERP = "bounces+"
@@ -223,7 +224,7 @@ def _free_form(mail: Message) -> Iterator[Told]:
         yield found.decode("ascii", "replace"), EventType.DEFERRED, False, ""
     if not later | gone and _looks_returned(mail):
         failed = _address(mail.get("X-Failed-Recipients", ""))
-        who = failed or _returned(mail, "To") or next(iter(_ADDRESS.findall(words)), "")
+        who = failed or _returned(mail, "To") or next(iter(mentioned(words)), "")
         action = "delayed" if _DELAYED.search(str(mail.get("Subject", ""))) else "failed"
         yield who, *meaning(action, "", words)
 
@@ -242,7 +243,6 @@ _RETURNED = re.compile(
     re.IGNORECASE,
 )
 _DELAYED = re.compile(r"delay|warning|still being retried|noch nicht", re.IGNORECASE)
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 
 
 def _words(mail: Message) -> str:

@@ -28,3 +28,8 @@ class Pace:
     brake: Limits = field(default_factory=Limits)
     hold: timedelta | None = None  # between approval and first byte; None = `HOLD` where mail leaves this machine
     patience: tuple[float, ...] = (0.05, 0.5, 2.0, 5.0)  # between attempts to write down an answer that is known
+
+    @property
+    def call(self) -> float:
+        """Seconds for a call: half of the lease at most, so that a claim outlasts it."""
+        return min(self.timeout, self.lease.total_seconds() / 2)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from newsletter.core import address
 from newsletter.core.address import Address
+from newsletter.core.campaign import Campaign
 from newsletter.core.ids import Entropy
 from newsletter.core.links import Links
 from newsletter.core.pace import Pace
@@ -34,6 +35,10 @@ class Desk:
     owner: str = field(default="", repr=False)  # where alerts go
     notes: tuple[str, ...] = ()  # what a plan should say about the settings
     free: Callable[[], int | None] = lambda: None  # bytes free where mail and database lie; None = nobody can tell
+
+    def links_of(self, campaign: Campaign) -> Links:
+        """The links in a campaign's mail: at the address it was frozen with, whatever the setting says by now."""
+        return replace(self.links, base_url=campaign.base_url or self.links.base_url)
 
     def hmac(self, who: Address) -> str:
         """The fingerprint of an address under the suppression key."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -147,21 +146,18 @@ def recorded(text: str, provider: str, desk: Desk) -> list[Raw]:
     """
     found = []
     for document in _documents(text):
-        several = document if _are_requests(document) else [document]
-        for one in several:
-            name, headers, body = (
-                (one["provider"], one.get("headers") or {}, one["body"]) if _is_request(one) else (provider, {}, one)
-            )
-            reporter(name, desk)
-            kept = body if isinstance(body, str) else json.dumps(body)
-            found.append(
-                raw(
-                    name,
-                    {str(key).lower(): str(value) for key, value in headers.items()},
-                    kept.encode("utf-8", "replace"),
-                )
-            )
+        found += [_recorded(one, provider) for one in (document if _are_requests(document) else [document])]
+    for one in found:
+        reporter(one.provider, desk)
     return found
+
+
+def _recorded(document: Any, provider: str) -> Raw:
+    """A request as recorded, or a body as `provider` sends it."""
+    request = document if _is_request(document) else {"provider": provider, "body": document}
+    headers = {str(name).lower(): str(value) for name, value in (request.get("headers") or {}).items()}
+    body = request["body"] if isinstance(request["body"], str) else json.dumps(request["body"])
+    return raw(request["provider"], headers, body.encode("utf-8", "replace"))
 
 
 def _are_requests(document: object) -> bool:
@@ -240,7 +236,7 @@ def _read(id_: int, one: Raw, desk: Desk) -> int:
 
 def _names_the_erased(tx: Transaction, body: str, desk: Desk) -> bool:
     """Whether a text names an address that was erased, or so many that nobody looks."""
-    named = set(_LIKE_AN_ADDRESS.findall(json.dumps(_read_json(body), ensure_ascii=False)))
+    named = set(address.mentioned(json.dumps(_read_json(body), ensure_ascii=False)))
     known = [desk.hmac(who) for text in named if (who := _address(text))]
     return len(named) > _MOST_NAMED or any(tx.audience.erased(hmac) for hmac in known)
 
@@ -252,7 +248,6 @@ def _read_json(body: str) -> Any:
         return body
 
 
-_LIKE_AN_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 _MOST_NAMED = 2000
 
 
@@ -278,8 +273,8 @@ def _sound(event: Event | ParseError, now: datetime) -> Event | ParseError:
     if event.at < _EARLIEST:
         return ParseError("An event is of a time before there was mail.")
     id_ = event.event_id if len(event.event_id) <= _LONGEST else sha256(event.event_id.encode()).hexdigest()
-    fits = (event.message_id or "")[: _LONGEST + 1]
-    return replace(event, event_id=id_, at=min(event.at, now), message_id=fits if 0 < len(fits) <= _LONGEST else None)
+    message_id = event.message_id if event.message_id and len(event.message_id) <= _LONGEST else None
+    return replace(event, event_id=id_, at=min(event.at, now), message_id=message_id)
 
 
 def _encodes(text: str) -> bool:

@@ -115,15 +115,14 @@ def _repeat(campaign: Campaign, desk: Desk) -> int:
     """
     settled = 0
     for n in [claim.n for claim in _repeatable(campaign, desk)]:
-        claim = next((one for one in _repeatable(campaign, desk) if one.n == n), None)  # as it stands right before
+        claim = next(iter(_repeatable(campaign, desk, n)), None)  # as it stands right before
         if claim is None:
             continue
         with desk.store.read() as tx:
             since = tx.campaigns.claimed_at(claim) or desk.now()
             email = thaw(tx.campaigns.email(campaign.id, claim.variant))
         batch = Batch(claim.recipients, at=since, tag=campaign.key)
-        timeout = min(desk.pace.timeout, desk.pace.lease.total_seconds() / 2)
-        result = deliver(desk.provider, email, batch, key=claim.key, timeout=timeout)
+        result = deliver(desk.provider, email, batch, key=claim.key, timeout=desk.pace.call)
         outcomes = [_as_before(outcome) for outcome in result.outcomes]
         known = sum(outcome.status is not Status.UNKNOWN for outcome in outcomes)
         if known:
@@ -135,7 +134,7 @@ def _repeat(campaign: Campaign, desk: Desk) -> int:
     return settled
 
 
-def _repeatable(campaign: Campaign, desk: Desk) -> list[Claim]:
+def _repeatable(campaign: Campaign, desk: Desk, n: int | None = None) -> list[Claim]:
     """The lost calls that may be made once more now: none while the campaign, or everything, is held back.
 
     To make a call again is to send: whoever said stop means it too.
@@ -143,12 +142,12 @@ def _repeatable(campaign: Campaign, desk: Desk) -> list[Claim]:
     remembers, now = desk.provider.capabilities.idempotency_ttl, desk.now()
     if remembers is None:
         return []
-    links = replace(desk.links, base_url=campaign.base_url or desk.links.base_url)
     with desk.store.read() as tx:
         stands = tx.campaigns.by_key(campaign.key)
         if tx.campaigns.paused_all() or stands is None or stands.state is not CampaignState.SENDING:
             return []
-        open_ = [(one, tx.campaigns.claimed_at(one)) for one in tx.campaigns.repeatable(campaign.id, links.unsubscribe)]
+        found = tx.campaigns.repeatable(campaign.id, desk.links_of(campaign).unsubscribe, n)
+        open_ = [(one, tx.campaigns.claimed_at(one)) for one in found]
     surely = timedelta(seconds=remembers * _SURELY)
     return [claim for claim, since in open_ if since is not None and timedelta(0) <= now - since <= surely]
 

@@ -187,7 +187,7 @@ def _send(ready: _Ready, owner: str, desk: Desk, kept: _Kept) -> BatchResult | N
         with desk.store.begin() as tx:
             tx.queue.settle(mail, MailState.FAILED, desk.now(), note=f"it could not be written: {name}")
         return None
-    timeout = min(desk.pace.timeout, desk.pace.lease.total_seconds() / 2)
+    timeout = desk.pace.call
     with desk.store.read() as tx:  # the last byte must have left before anybody else may ask what became of it
         if not tx.queue.holds(mail, owner, desk.now() + timedelta(seconds=timeout)):
             return None

@@ -6,7 +6,7 @@ provider. The row is written before the first byte leaves, so however it ends, t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from newsletter.content.variants import EVERYBODY
@@ -105,7 +105,7 @@ def _asked(tx: Transaction, campaign: Campaign, reader: Subscriber, desk: Desk) 
 
 def _sent(ready: _Ready, desk: Desk) -> Outcome:
     reader, campaign = ready.reader, ready.campaign
-    links = replace(desk.links, base_url=campaign.base_url or desk.links.base_url)
+    links = desk.links_of(campaign)
     values = {"first_name": reader.first_name, "last_name": reader.last_name}
     row = Recipient(ready.key, reader.email, values, links.unsubscribe(reader.unsubscribe_token))
     batch = Batch((row,), at=desk.now(), tag=campaign.key)

@@ -7,7 +7,6 @@ know nothing of them. A copy is written down before its first byte leaves, so no
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from newsletter.content.variants import EVERYBODY
 from newsletter.core import address, ids
@@ -39,7 +38,7 @@ def _sown(campaign: Campaign, email: Email, turn: str, seed: str, desk: Desk) ->
         held = tx.audience.suppression(hmac) is not None
         if held or not tx.brake.seed(campaign.id, turn, hmac, key, desk.now()):
             return False
-    links = replace(desk.links, base_url=campaign.base_url or desk.links.base_url)
+    links = desk.links_of(campaign)
     batch = Batch((Recipient(key, who.typed, {}, links.unsubscribe(WAY_OUT)),), at=desk.now(), tag=campaign.key)
     outcome = deliver(desk.provider, email, batch, key=key, timeout=desk.pace.timeout).outcomes[0]
     with desk.store.begin() as tx:

@@ -396,7 +396,7 @@ def _step(run: _Run, idle: _Idle, hand: _Hand) -> bool:
     if not _in_turn(run, most):
         return False
     now, lease = desk.now(), desk.pace.lease
-    links = replace(desk.links, base_url=run.campaign.base_url or desk.links.base_url)
+    links = desk.links_of(run.campaign)
     claims: list[Claim] = []
     with desk.store.begin() as tx:
         pause = tx.limits.pause(_held_back(desk), now=now.timestamp())
@@ -504,22 +504,17 @@ class _Ours:
         desk, now, ticks = self._run.desk, self._run.desk.now(), time.monotonic()
         fresh = timedelta(seconds=FRESH)
         if self._asked is None or ticks - self._asked[0] > FRESH or not timedelta(0) <= now - self._asked[1] <= fresh:
-            end = now + timedelta(seconds=_timeout(desk)) + (fresh if len(claims) > 1 else timedelta(0))
+            end = now + timedelta(seconds=desk.pace.call) + (fresh if len(claims) > 1 else timedelta(0))
             with desk.store.read() as tx:
                 self._numbers = tx.campaigns.holds(claims, self._run.owner, end)
             self._asked = ticks, now
         return claims[0].n in self._numbers
 
 
-def _timeout(desk: Desk) -> float:
-    """Seconds for a call: half of the lease at most, so that a claim outlasts it."""
-    return min(desk.pace.timeout, desk.pace.lease.total_seconds() / 2)
-
-
 def _call(run: _Run, claim: Claim) -> BatchResult:
     desk = run.desk
     batch = Batch(claim.recipients, at=desk.now(), tag=run.campaign.key)
-    return deliver(desk.provider, run.emails[claim.variant], batch, key=claim.key, timeout=_timeout(desk))
+    return deliver(desk.provider, run.emails[claim.variant], batch, key=claim.key, timeout=desk.pace.call)
 
 
 def _given_back(run: _Run, claim: Claim) -> Answer:

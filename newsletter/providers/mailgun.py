@@ -55,7 +55,7 @@ from newsletter.providers.transport import (
     answered,
     hand_over,
     needed,
-    parts,
+    shared,
     unanswered,
     unsent,
     verdict,
@@ -165,13 +165,11 @@ class Mailgun:
         except ProviderError as problem:
             return unsent(batch, problem)
         entries = {one.key: spelled.entry(one) for one in batch.recipients}
+        sizes = {one.key: len(entries[one.key]) + 200 for one in batch.recipients if headers_fit(email, one)}
         boundary = f"newsletter-{sha256(key.encode()).hexdigest()[:32]}"
 
         def split(readers: Part) -> list[Part]:
-            merging = tuple(one for one in readers if headers_fit(email, one))
-            alone = [(one,) for one in readers if not headers_fit(email, one)]
-            room = MOST_BYTES - spelled.size
-            return [*parts(merging, count=MOST, size=lambda one: len(entries[one.key]) + 200, room=room), *alone]
+            return shared(readers, sizes, count=MOST, room=MOST_BYTES - spelled.size)
 
         def hand(part: Part, left: float) -> tuple[Outcome, ...] | Verdict:
             fields = spelled.fields(part, [entries[one.key] for one in part])

@@ -52,7 +52,7 @@ from newsletter.providers.transport import (
     answered,
     hand_over,
     needed,
-    parts,
+    shared,
     unanswered,
     unsent,
     verdict,
@@ -147,12 +147,10 @@ class Sendgrid:
         except ProviderError as problem:
             return unsent(batch, problem)
         entries = {one.key: entry for one in batch.recipients if (entry := spelled.entry(one))}
+        sizes = {key: len(entry) + 2 for key, entry in entries.items()}
 
         def split(readers: Part) -> list[Part]:
-            merging = tuple(one for one in readers if one.key in entries)
-            alone = [(one,) for one in readers if one.key not in entries]
-            room = MOST_BYTES - len(spelled.head) - 2
-            return [*parts(merging, count=MOST, size=lambda one: len(entries[one.key]) + 2, room=room), *alone]
+            return shared(readers, sizes, count=MOST, room=MOST_BYTES - len(spelled.head) - 2)
 
         def hand(part: Part, left: float) -> tuple[Outcome, ...] | Verdict | BatchResult:
             if part[0].key in entries:

@@ -436,6 +436,13 @@ def parts(recipients: Part, *, count: int, size: Callable[[Recipient], int], roo
     return [tuple(part) for part in found]
 
 
+def shared(recipients: Part, sizes: Mapping[str, int], *, count: int, room: int) -> list[Part]:
+    """Readers who can share a call in parts as above, each taking the bytes of `sizes` by key; the others alone."""
+    merging = tuple(one for one in recipients if one.key in sizes)
+    alone = [(one,) for one in recipients if one.key not in sizes]
+    return [*parts(merging, count=count, size=lambda one: sizes[one.key], room=room), *alone]
+
+
 def sift(
     first: Iterable[Part], hand: Hand, *, timeout: float, monotonic: Callable[[], float] = time.monotonic
 ) -> BatchResult:

@@ -435,11 +435,18 @@ class Campaigns:
         rows = self._rows(campaign_id, held)
         return [_claim(batch, rows[batch.n]) for batch in held]
 
-    def repeatable(self, campaign_id: int, way_out: Callable[[str], str]) -> list[Claim]:
-        """Those of them in which everybody may still receive: the very calls that were made, as far as we know."""
+    def repeatable(self, campaign_id: int, way_out: Callable[[str], str], n: int | None = None) -> list[Claim]:
+        """Those of them in which everybody may still receive: the very calls that were made, as far as we know.
+
+        In: `n`, the number of the one that is asked about.
+        """
         query = select(batches, campaigns.c.topics).join(campaigns, campaigns.c.id == batches.c.campaign_id)
         held = self._sql.execute(
-            query.where(batches.c.campaign_id == campaign_id, batches.c.state == BatchState.UNCERTAIN)
+            query.where(
+                batches.c.campaign_id == campaign_id,
+                batches.c.state == BatchState.UNCERTAIN,
+                *([batches.c.n == n] if n is not None else []),
+            )
         ).all()
         rows = self._rows(campaign_id, held, way_out, json.loads(held[0].topics)) if held else {}
         return [_claim(batch, rows[batch.n]) for batch in held if not any(row.excluded for row in rows[batch.n])]
