@@ -75,7 +75,12 @@ _UNSPACED = re.compile(
 
 def minutes(body: Iterable[Block]) -> int:
     """How long a body is read, in minutes, at least 1."""
-    return max(1, round(words(body) / PER_MINUTE))
+    return minutes_of(words(body))
+
+
+def minutes_of(count: int) -> int:
+    """How long so many words are read, in minutes, at least 1."""
+    return max(1, round(count / PER_MINUTE))
 
 
 def said(body: Iterable[Block]) -> Iterator[str]:
@@ -160,6 +165,8 @@ class _Sheet:
 
     def _fill(self, text: str, width: int) -> list[str]:
         """Words put into lines, each measured once: what joins two words is one blank."""
+        if len(text) <= width and text.isascii() and "\0" not in text:
+            return [" ".join(filter(None, text.split(" ")))]
         lines: list[str] = []
         line: list[str] = []
         used = 0

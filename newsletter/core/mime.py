@@ -115,11 +115,11 @@ def key_of(message_id: str) -> str:
 
 def is_safe(key: str) -> bool:
     """Whether a delivery key can stand in a Message-ID and in a file name on every system."""
-    return len(key) <= _LONGEST_KEY and _KEY.fullmatch(key) is not None
+    return len(key) <= _LONGEST_KEY and _KEY(key) is not None
 
 
 _LONGEST_KEY = 128
-_KEY = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+_KEY = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*").fullmatch
 
 # --- addresses -------------------------------------------------------------------------------------
 

@@ -9,14 +9,16 @@ Adapters build the shape of their own message; a tuple in it is `Pieces`, filled
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.headerregistry import Address
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from newsletter.core import mime
 from newsletter.core.delivery import Recipient
@@ -46,24 +48,51 @@ def values(recipient: Recipient) -> dict[str, str]:
 class JsonTemplate:
     """A JSON value with places for one reader's values; safe to share between threads."""
 
-    _parts: tuple[bytes, ...]  # empty where a value goes
-    _slots: tuple[tuple[Site, tuple[int, ...]], ...]
+    _parts: tuple[bytes, ...]  # the literals, and one that is empty
+    _slots: tuple[_Slot, ...]
+    _order: Callable[[tuple[bytes, ...]], tuple[bytes, ...]]  # literals and values as they stand in the message
     _fixed: int  # bytes of the literals
+    _times: tuple[int, ...]  # how often each value stands there
 
     def size(self, recipient: Recipient) -> int:
         """How many bytes `of` gives, without making them."""
-        known = values(recipient)
-        return self._fixed + sum(len(_inside(escaped(site, known))) * len(places) for site, places in self._slots)
+        found = zip(self._values(values(recipient)), self._times, strict=True)
+        return self._fixed + sum(len(value) * times for value, times in found)
 
-    def of(self, recipient: Recipient) -> bytes:
-        """The JSON for one reader, UTF-8. Equal input, equal bytes."""
-        known = values(recipient)
-        parts = list(self._parts)
-        for site, places in self._slots:
-            value = _inside(escaped(site, known))
-            for place in places:
-                parts[place] = value
-        return b"".join(parts)
+    def of(self, recipient: Recipient, before: bytes = b"") -> bytes:
+        """The JSON for one reader, UTF-8. Equal input, equal bytes.
+
+        In: `before`, what stands in front of it; to put it there later would copy a whole message once more.
+        """
+        return self.fill(values(recipient), before)
+
+    def fill(self, known: Mapping[str, str], before: bytes = b"") -> bytes:
+        """The same. In: the reader's `values`."""
+        return b"".join((before, *self._order((*self._parts, *self._values(known)))))
+
+    def _values(self, known: Mapping[str, str]) -> list[bytes]:
+        """What stands at each site, as JSON; a value that no site's escaping would change is spelled once for all."""
+        found: list[bytes] = []
+        for field, fallback, sites, in_address in self._slots:
+            value = known.get(field) or fallback
+            if in_address or not _SAME_EVERYWHERE(value):
+                found += [_inside(escaped(site, known)) for site in sites]
+            else:
+                found += [value.encode()] * len(sites)
+        return found
+
+
+class _Slot(NamedTuple):
+    """Where one field goes, with the same fallback."""
+
+    field: str
+    fallback: str
+    sites: tuple[Site, ...]
+    in_address: bool  # whether one of them is part of an address, where fewer characters stand as they are
+
+
+_SAME_EVERYWHERE = re.compile(r"[A-Za-z0-9@:/._+-]+(?: [A-Za-z0-9@:/._+-]+)*").fullmatch
+"""Whether a value is the same in text, attribute, link, header and JSON: what none of them escapes."""
 
 
 def json_template(shape: Any) -> JsonTemplate:
@@ -72,14 +101,25 @@ def json_template(shape: Any) -> JsonTemplate:
     In: dicts, lists, strings, numbers, booleans, None; and a tuple of text and sites (`Pieces`) for a string
     that differs, a key of a dict never. Out: the template.
     """
-    parts: list[bytes] = []
-    slots: dict[Site, list[int]] = {}
-    for piece in joined(_encoded(shape)):
-        if isinstance(piece, Site):
-            slots.setdefault(piece, []).append(len(parts))
-        parts.append(b"" if isinstance(piece, Site) else piece.encode("utf-8", "replace"))
-    where = tuple((site, tuple(places)) for site, places in slots.items())
-    return JsonTemplate(tuple(parts), where, sum(map(len, parts)))
+    pieces = joined(_encoded(shape))
+    of_field: dict[tuple[str, str], list[Site]] = {}
+    for site in dict.fromkeys(piece for piece in pieces if isinstance(piece, Site)):
+        of_field.setdefault((site.field, site.fallback), []).append(site)
+    slots = tuple(
+        _Slot(*field, tuple(sites), any(site.escape is Escape.URL for site in sites))
+        for field, sites in of_field.items()
+    )
+    literals = [piece.encode("utf-8", "replace") for piece in pieces if isinstance(piece, str)]
+    valued = [site for slot in slots for site in slot.sites]
+    place, numbers = {site: len(literals) + 1 + at for at, site in enumerate(valued)}, itertools.count()
+    order = [place[piece] if isinstance(piece, Site) else next(numbers) for piece in pieces]
+    return JsonTemplate(
+        (*literals, b""),
+        slots,
+        itemgetter(*order, len(literals)),  # the empty one, as of a single number it would not give a tuple
+        sum(map(len, literals)),
+        tuple(pieces.count(site) for site in valued),
+    )
 
 
 def _encoded(shape: Any) -> Iterator[str | Site]:
@@ -227,12 +267,18 @@ def headers_of(email: Email, recipient: Recipient) -> list[tuple[str, str]]:
     return [(name, value) for name, pieces in email.headers if (value := fill(pieces, known))]
 
 
-def headers_fit(email: Email, recipient: Recipient) -> bool:
-    """Whether `header_pieces` can be filled for a reader as they are: all ASCII, and no value empty."""
-    known = values(recipient)
-    return _literals_fit(email) and all(
-        (value := known.get(site.field) or site.fallback) and value.isascii() for site in _header_sites(email)
-    )
+def headers_fit(sites: Sequence[Site] | None, known: Mapping[str, str]) -> bool:
+    """Whether `header_pieces` can be filled for a reader as they are: all ASCII, and no value empty.
+
+    In: the email's `header_sites`, the reader's `values`.
+    """
+    if sites is None:
+        return False
+    for site in sites:
+        value = known.get(site.field) or site.fallback
+        if not value or not value.isascii():
+            return False
+    return True
 
 
 def wire_headers(email: Email, recipient: Recipient) -> list[tuple[str, str]]:
@@ -242,16 +288,9 @@ def wire_headers(email: Email, recipient: Recipient) -> list[tuple[str, str]]:
 
 
 @lru_cache(maxsize=16)
-def _header_sites(email: Email) -> tuple[Site, ...]:
-    return tuple(dict.fromkeys(site for _, pieces in email.headers for site in _sites(pieces)))
-
-
-@lru_cache(maxsize=16)
-def _literals_fit(email: Email) -> bool:
-    return all(
-        piece.isascii() for _, pieces in email.headers if _sites(pieces) for piece in pieces if isinstance(piece, str)
-    )
-
-
-def _sites(pieces: Pieces) -> list[Site]:
-    return [piece for piece in pieces if isinstance(piece, Site)]
+def header_sites(email: Email) -> tuple[Site, ...] | None:
+    """The sites of all headers; None when a header that has one holds more than ASCII beside it."""
+    mixed = [pieces for _, pieces in email.headers if any(isinstance(piece, Site) for piece in pieces)]
+    if not all(piece.isascii() for pieces in mixed for piece in pieces if isinstance(piece, str)):
+        return None
+    return tuple(dict.fromkeys(piece for pieces in mixed for piece in pieces if isinstance(piece, Site)))

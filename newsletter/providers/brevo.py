@@ -28,7 +28,17 @@ from uuid import NAMESPACE_URL, uuid5
 from pydantic import SecretStr
 
 from newsletter.core import mime
-from newsletter.core.delivery import Batch, BatchResult, Capabilities, Finding, Outcome, Recipient, Status, Suppression
+from newsletter.core.delivery import (
+    Batch,
+    BatchResult,
+    Capabilities,
+    Finding,
+    Outcome,
+    Recipient,
+    Signing,
+    Status,
+    Suppression,
+)
 from newsletter.core.email import Email, Escape, Mailbox, Pieces, Site, fill, header_value
 from newsletter.core.event import Event, EventType, ParseError, Reason
 from newsletter.core.spelling import (
@@ -112,6 +122,7 @@ class Brevo:
 
     name = "brevo"
     capabilities = Capabilities(
+        signing=Signing(selectors=("brevo1", "brevo2", "mail")),
         max_batch=1,
         mode="single",
         per_recipient_headers="managed",
@@ -307,7 +318,7 @@ class _Bodies:
 
     def of(self, one: Recipient) -> bytes:
         """The call for one reader. Equal input, equal bytes."""
-        known = replace(one, values={**one.values, _ONCE.field: _once(one.key), _BATCH.field: self._key})
+        known = one._replace(values={**one.values, _ONCE.field: _once(one.key), _BATCH.field: self._key})
         if not any(letter in value for value in (*one.values.values(), *_fallbacks(self._email)) for letter in "{%#"):
             return self._template.of(known)
         said, email = values(known), self._email  # a value may begin a tag, with what stands beside it
@@ -493,8 +504,8 @@ def _event(entry: Mapping[str, Any]) -> Event:
     name = kind.lower().replace("_", "")
     type_, permanent, reason = _MEANINGS.get(name, (EventType.IGNORED, None, ""))
     at = _moment(entry) if name in _MEANINGS else webhook.UNTOLD
-    if type_ is EventType.BOUNCED and webhook.is_authentication(str(entry.get("reason") or "")):
-        permanent, reason = False, "authentication"
+    if type_ is EventType.BOUNCED:
+        permanent, reason = webhook.judged(str(entry.get("reason") or ""), permanent is True, reason)
     email, message = webhook.word(entry.get("email")), webhook.word(entry.get("message-id"))
     link = webhook.word(entry.get("link"))
     told_apart = (message, email, at.isoformat(), link) if name in _MEANINGS else (json.dumps(entry, sort_keys=True),)

@@ -30,7 +30,17 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from pydantic import SecretStr
 
 from newsletter.core import mime
-from newsletter.core.delivery import Batch, BatchResult, Capabilities, Finding, Outcome, Recipient, Status, Suppression
+from newsletter.core.delivery import (
+    Batch,
+    BatchResult,
+    Capabilities,
+    Finding,
+    Outcome,
+    Recipient,
+    Signing,
+    Status,
+    Suppression,
+)
 from newsletter.core.email import Email
 from newsletter.core.event import Event, EventType, ParseError, Reason
 from newsletter.core.spelling import (
@@ -39,10 +49,12 @@ from newsletter.core.spelling import (
     Merged,
     campaign_of,
     header_pieces,
+    header_sites,
     headers_fit,
     json_template,
     merged,
     one_line,
+    values,
     wire_headers,
 )
 from newsletter.errors import BadSignature, ProviderError, StaleWebhook
@@ -123,6 +135,7 @@ class Mailgun:
         reconcile="search",
         settle_seconds=SETTLE,
         suppressions=frozenset({"read", "add", "remove"}),
+        holds=frozenset({"bounce", "complaint", "unsubscribe"}),
         webhook_auth="hmac",
         event_ids=True,
         unsubscribe_events=True,
@@ -144,7 +157,8 @@ class Mailgun:
         self._http_v4 = Transport(f"{base_url.rstrip('/').removesuffix('/v3')}/v4", headers=headers)
         self._domain = domain
         self._now = now
-        self.capabilities = replace(Mailgun.capabilities, network=self._http.network)
+        signing = Signing(spf="mailgun.org", return_path=domain)  # it chooses the name of the key
+        self.capabilities = replace(Mailgun.capabilities, network=self._http.network, signing=signing)
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -164,8 +178,8 @@ class Mailgun:
             spelled = _spelled(email, batch.tag, campaign_of(key))
         except ProviderError as problem:
             return unsent(batch, problem)
-        entries = {one.key: spelled.entry(one) for one in batch.recipients}
-        sizes = {one.key: len(entries[one.key]) + 200 for one in batch.recipients if headers_fit(email, one)}
+        entries, sites = {one.key: spelled.entry(one) for one in batch.recipients}, header_sites(email)
+        sizes = {one.key: len(entries[one.key]) + 200 for one in batch.recipients if headers_fit(sites, values(one))}
         boundary = f"newsletter-{sha256(key.encode()).hexdigest()[:32]}"
 
         def split(readers: Part) -> list[Part]:
@@ -555,15 +569,14 @@ def _failed(data: Mapping[str, Any]) -> Judgement:
         return EventType.REJECTED, True, _LISTED[why]
     if data.get("severity") != "permanent":
         return EventType.DEFERRED, None, "authentication" if webhook.is_authentication(words) else ""
-    if webhook.is_authentication(words):
-        return EventType.BOUNCED, False, "authentication"
-    if why in {"espblock", "blocked"}:
-        return EventType.BOUNCED, False, "block"
-    if why == "old":  # it had been put off until the time was over
-        return EventType.BOUNCED, False, ""
-    return EventType.BOUNCED, True, "bounce"
+    return EventType.BOUNCED, *webhook.judged(words, *_WHY.get(why, (True, "bounce")))
 
 
+_WHY: dict[str, tuple[bool, Reason]] = {
+    "espblock": (False, "block"),
+    "blocked": (False, "block"),
+    "old": (False, ""),  # it had been put off until the time was over
+}
 _LISTED: dict[str, Reason] = {
     "suppress-bounce": "bounce",
     "suppress-complaint": "complaint",

@@ -14,7 +14,7 @@ import errno
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from email import policy
@@ -92,6 +92,21 @@ class Outbox:
     def check(self, need: int) -> Sequence[Finding]:  # noqa: ARG002
         """Nothing: an outbox has no quota, and whether it can be written shows at the first batch."""
         return []
+
+    def forget(self, addresses: Collection[str]) -> int:
+        """Take out every message to one of these addresses; how many. Raises: ProviderError when that cannot be done.
+
+        Each file's head is read once, whatever the number of addresses.
+        """
+        wanted, gone = {address.lower().encode() for address in addresses}, 0
+        try:
+            for file in [Path(entry) for name in ("tmp", "new", "cur") for entry in _files(self._path / name)]:
+                if wanted & _named(file):
+                    file.unlink(missing_ok=True)
+                    gone += 1
+        except OSError as problem:
+            raise ProviderError(_words(problem), "Make it writable, or delete it yourself.") from None
+        return gone
 
     def _prepare(self, batch: Batch) -> None:
         self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -195,6 +210,16 @@ def _settled(key: str, there: Mapping[str, Path]) -> Outcome:
     return Outcome(key, Status.SUBMITTED, message_id=found[1].decode("ascii") if found else None)
 
 
+def _named(file: Path) -> set[bytes]:
+    """The addresses in the head of a message, in lower case; none when it has gone meanwhile."""
+    try:
+        with file.open("rb") as opened:
+            return set(_ADDRESS.findall(opened.read(_HEAD).lower()))
+    except FileNotFoundError:
+        return set()
+
+
+_ADDRESS = re.compile(rb"[^\s<>,;:\"()]+@[^\s<>,;:\"()]+")
 _MESSAGE_ID = re.compile(rb"^Message-ID: (<[!-~]+>)", re.MULTILINE)
 _HEAD = 8192
 

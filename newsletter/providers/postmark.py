@@ -117,6 +117,7 @@ class Postmark:
         reconcile="search",
         settle_seconds=120.0,
         suppressions=frozenset({"read", "add", "remove"}),
+        holds=frozenset({"unsubscribe"}),
         webhook_auth="shared_secret",
         unsubscribe_events=True,
         test_addresses={
@@ -528,8 +529,8 @@ def _meant(kind: str, entry: Mapping[str, Any]) -> _Meaning:
 def _bounce(entry: Mapping[str, Any]) -> _Meaning:
     """Auto-replies, changes of address and the like come as bounces too, and mean nothing."""
     type_, permanent, reason = _BOUNCES.get(str(entry.get("Type")), _IGNORED)
-    if type_ is EventType.BOUNCED and webhook.is_authentication(str(entry.get("Details") or "")):
-        return type_, False, "authentication"
-    if permanent is False and reason != "authentication" and entry.get("Inactive") is True:
-        return type_, True, "bounce"  # Postmark will not try this address again
+    if type_ is EventType.BOUNCED:
+        permanent, reason = webhook.judged(str(entry.get("Details") or ""), permanent is True, reason)
+        if reason != "authentication" and entry.get("Inactive") is True:
+            return type_, True, reason if permanent else "bounce"  # Postmark will not try this address again
     return type_, permanent, reason

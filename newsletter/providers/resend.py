@@ -24,7 +24,17 @@ from typing import Any, Literal
 from pydantic import SecretStr
 
 from newsletter.core import mime
-from newsletter.core.delivery import Batch, BatchResult, Capabilities, Finding, Outcome, Recipient, Status, Suppression
+from newsletter.core.delivery import (
+    Batch,
+    BatchResult,
+    Capabilities,
+    Finding,
+    Outcome,
+    Recipient,
+    Signing,
+    Status,
+    Suppression,
+)
 from newsletter.core.email import Email
 from newsletter.core.event import Event, EventType, ParseError, Reason
 from newsletter.core.spelling import ADDRESS, KEY, JsonTemplate, header_pieces, json_template, mailbox, one_line
@@ -80,6 +90,8 @@ class Webhooks:
         try:
             self._secret = base64.b64decode(secret.strip().removeprefix("whsec_"), validate=True)
         except ValueError:
+            self._secret = b""
+        if secret and not self._secret:  # with an empty one anybody could sign
             raise ProviderError(
                 "The webhook secret is not one of Resend's (whsec_...).", f"Correct {_SECRET}."
             ) from None
@@ -110,12 +122,14 @@ class Resend:
 
     name = "resend"
     capabilities = Capabilities(
+        signing=Signing(selectors=("resend",), spf="amazonses.com", return_path="send.{domain}"),
         max_batch=100,
         max_call_bytes=40_000_000,
         mode="batch",
         idempotency_ttl=24 * 3600.0,
         rate=500.0,  # 5 calls a second
         suppressions=frozenset({"read", "add", "remove"}),
+        holds=frozenset({"bounce", "complaint", "unsubscribe"}),
         webhook_auth="svix",
         event_ids=True,
         test_addresses={
@@ -257,7 +271,7 @@ def _tagged(one: Recipient) -> Recipient:
     """A reader whose key can stand in a tag, which holds letters, digits, _ and - only; `_untagged` is the way back."""
     if _AS_IT_IS.fullmatch(one.key):
         return one
-    return replace(one, key=one.key.replace("_", "__").replace(".", "_-"))
+    return one._replace(key=one.key.replace("_", "__").replace(".", "_-"))
 
 
 def _untagged(value: Any) -> str | None:
@@ -412,9 +426,7 @@ def _meant(kind: str, data: Mapping[str, Any]) -> _Meaning:
 def _bounce(bounce: Mapping[str, Any]) -> _Meaning:
     """Its types are those of SES: only Permanent is hard."""
     words = " ".join([str(bounce.get("message") or ""), *map(str, bounce.get("diagnosticCode") or ())])
-    if webhook.is_authentication(words):
-        return EventType.BOUNCED, False, "authentication"
     if bounce.get("type") == "Permanent":
-        return EventType.BOUNCED, True, "bounce"
+        return EventType.BOUNCED, *webhook.judged(words, True, "bounce")
     blocked = bounce.get("subType") in {"ContentRejected", "AttachmentRejected", "MessageTooLarge"}
-    return EventType.BOUNCED, False, "block" if blocked else "bounce"
+    return EventType.BOUNCED, *webhook.judged(words, False, "block" if blocked else "bounce")

@@ -27,8 +27,18 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 from newsletter.core import mime
-from newsletter.core.delivery import Batch, BatchResult, Capabilities, Finding, Outcome, Recipient, Status, Suppression
-from newsletter.core.email import Email, Mailbox, Pieces, header_value
+from newsletter.core.delivery import (
+    Batch,
+    BatchResult,
+    Capabilities,
+    Finding,
+    Outcome,
+    Recipient,
+    Signing,
+    Status,
+    Suppression,
+)
+from newsletter.core.email import Email, Mailbox, Pieces, Site, header_value
 from newsletter.core.event import Event, EventType, ParseError, Reason
 from newsletter.core.spelling import (
     ADDRESS,
@@ -36,10 +46,12 @@ from newsletter.core.spelling import (
     JsonTemplate,
     campaign_of,
     header_pieces,
+    header_sites,
     headers_fit,
     json_template,
     merged,
     one_line,
+    values,
     wire_headers,
 )
 from newsletter.errors import BadSignature, ProviderError, StaleWebhook
@@ -106,12 +118,14 @@ class Sendgrid:
 
     name = "sendgrid"
     capabilities = Capabilities(
+        signing=Signing(selectors=("s1", "s2")),
         max_batch=MOST,
         max_call_bytes=MOST_BYTES,
         mode="merge",
         result="all_or_nothing",
         reconcile="events",
         suppressions=frozenset({"read", "add", "remove"}),
+        holds=frozenset({"unsubscribe"}),
         webhook_auth="ecdsa",
         event_ids=True,
         unsubscribe_events=True,
@@ -170,7 +184,8 @@ class Sendgrid:
             answer = self._http.post("/mail/send", body(rest), timeout=max(0.001, deadline - time.monotonic()))
             judged = self._judged(answer)
             if judged is None:
-                told = tuple(_taken(one, answer, spelled.domain) for one in rest)
+                taken, code = Status.SUBMITTED, str(answer.status)  # `hand_over` has seen the keys
+                told = tuple([Outcome(one.key, taken, f"<{one.key}@{spelled.domain}>", code) for one in rest])
                 break
             named = _named(answer, len(rest)) if judged.status is Status.REJECTED else set()
             if not refused and len(named) in {0, len(rest)}:
@@ -185,6 +200,8 @@ class Sendgrid:
             if not rest or time.monotonic() >= deadline:
                 told = Verdict(Status.RETRY, "time", "There was no time left for it.").outcomes(rest)
                 break
+        if not refused and judged is None:
+            return told
         found = refused | {outcome.key: outcome for outcome in told}
         outcomes = tuple(found[one.key] for one in part)
         return BatchResult(outcomes, judged.retry_after, judged.halt) if judged else outcomes
@@ -293,12 +310,14 @@ class _Spelled:
     domain: str
     head: bytes  # up to the first personalization
     envelope: JsonTemplate
+    in_headers: Sequence[Site] | None
 
     def entry(self, recipient: Recipient) -> bytes | None:
         """A reader's personalization; None when the reader cannot be merged."""
-        if not headers_fit(self.email, recipient):
+        known = values(recipient)
+        if not headers_fit(self.in_headers, known):
             return None
-        entry = self.envelope.of(recipient)
+        entry = self.envelope.fill(known)
         return entry if len(entry) <= _MOST_SUBSTITUTED else None
 
     def body(self, entries: Sequence[bytes]) -> bytes:
@@ -322,7 +341,8 @@ def _spelled(email: Email, tag: str, seed: str) -> _Spelled:
     shared = _shared(email, tag, one_line((text.subject,)), (text.text,), (text.html,))
     envelope = _envelope(dict(header_pieces(email)), domain)
     envelope["substitutions"] = {_substitution(name): (site,) for name, site in text.sites}
-    return _Spelled(email, tag, domain, _json(shared)[:-1] + b', "personalizations": [', json_template(envelope))
+    head = _json(shared)[:-1] + b', "personalizations": ['
+    return _Spelled(email, tag, domain, head, json_template(envelope), header_sites(email))
 
 
 def _substitution(name: str) -> str:
@@ -372,10 +392,6 @@ def _json(shape: Any) -> bytes:
 _NOBODY = Recipient("", "", {})
 
 # --- what an answer means --------------------------------------------------------------------------
-
-
-def _taken(recipient: Recipient, answer: Answer, domain: str) -> Outcome:
-    return Outcome(recipient.key, Status.SUBMITTED, mime.message_id(recipient.key, domain), str(answer.status))
 
 
 def _errors(answer: Answer) -> list[tuple[str, str]]:
@@ -518,13 +534,13 @@ def _ignored(_: Mapping[str, Any]) -> Judgement:
 
 def _bounced(told: Mapping[str, Any]) -> Judgement:
     """`type` says whether the address or the message was refused; without it, the status does."""
-    words = f"{told.get('status') or ''} {told.get('reason') or ''}"
+    words = f"{told.get('reason') or ''} {told.get('status') or ''}"
     type_ = told.get("type") or ("bounce" if str(told.get("status") or "").startswith("5") else "")
-    if webhook.is_authentication(words):
-        return EventType.BOUNCED, False, "authentication"
-    if type_ == "bounce":
-        return EventType.BOUNCED, True, "bounce"
-    return EventType.BOUNCED, False, "block" if type_ == "blocked" else ""
+    permanent, reason = _TYPES.get(type_, (False, ""))
+    return EventType.BOUNCED, *webhook.judged(words, permanent, reason)
+
+
+_TYPES: dict[object, tuple[bool, Reason]] = {"bounce": (True, "bounce"), "blocked": (False, "block")}
 
 
 def _dropped(told: Mapping[str, Any]) -> Judgement:

@@ -36,6 +36,7 @@ from newsletter.core.spelling import (
     JsonTemplate,
     campaign_of,
     header_pieces,
+    header_sites,
     headers_fit,
     json_template,
     merged,
@@ -128,6 +129,7 @@ class Ses:
         mode="merge",
         reconcile="events",
         suppressions=frozenset({"read", "add", "remove"}),
+        holds=frozenset({"bounce", "complaint"}),
         webhook_auth="sns",
         event_ids=True,
         test_addresses={
@@ -300,17 +302,17 @@ class _Spelled:
 
     def entry(self, recipient: Recipient) -> bytes | None:
         """A reader's entry; None when the reader cannot be merged."""
-        if not self.head or not headers_fit(self.email, recipient) or not self._has_room(recipient):
+        known = values(recipient)
+        if not self.head or not headers_fit(header_sites(self.email), known) or not self._has_room(known):
             return None
-        data = self.data.of(recipient)
+        data = self.data.fill(known)
         if len(data) > _MOST_DATA or b"{{" in data:
             return None
         tags = b', "ReplacementTags": %b' % json.dumps(_tags(recipient.key, self.tag)).encode()
         template = b'{"ReplacementTemplate": {"ReplacementTemplateData": %b}}' % json.dumps(data.decode()).encode()
-        return b'%b%b, "ReplacementEmailContent": %b}' % (self.destination.of(recipient)[:-1], tags, template)
+        return b'%b%b, "ReplacementEmailContent": %b}' % (self.destination.fill(known)[:-1], tags, template)
 
-    def _has_room(self, recipient: Recipient) -> bool:
-        known = values(recipient)
+    def _has_room(self, known: Mapping[str, str]) -> bool:
         return sum(len(known.get(site.field) or site.fallback) for site in self.header_fields) <= self.header_room
 
     def body(self, entries: Sequence[bytes]) -> bytes:
@@ -681,11 +683,11 @@ def _ignored(_part: Mapping[str, Any], _who: Mapping[str, Any]) -> Judgement:
 
 def _bounced(part: Mapping[str, Any], who: Mapping[str, Any]) -> Judgement:
     """`Permanent` is the address's fault but for our own authentication; of the others some are our message's."""
-    if webhook.is_authentication(f"{who.get('status') or ''} {who.get('diagnosticCode') or ''}"):
-        return EventType.BOUNCED, False, "authentication"
+    words = f"{who.get('diagnosticCode') or ''} {who.get('status') or ''}"
     if part.get("bounceType") == "Permanent":
-        return EventType.BOUNCED, True, "bounce"
-    return EventType.BOUNCED, False, "block" if part.get("bounceSubType") in _OUR_MESSAGE else ""
+        return EventType.BOUNCED, *webhook.judged(words, True, "bounce")
+    reason: Reason = "block" if part.get("bounceSubType") in _OUR_MESSAGE else ""
+    return EventType.BOUNCED, *webhook.judged(words, False, reason)
 
 
 _OUR_MESSAGE = {"MessageTooLarge", "ContentRejected", "AttachmentRejected"}

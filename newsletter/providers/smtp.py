@@ -38,6 +38,7 @@ from newsletter.core.delivery import (
     Finding,
     Outcome,
     Recipient,
+    Signing,
     Status,
     on_this_machine,
 )
@@ -107,7 +108,8 @@ class Smtp:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         _refuse_what_cannot_work(host, username + password, security)
-        self.capabilities = replace(Smtp.capabilities, network=not on_this_machine(host))
+        signing = Signing(return_path=bounces or "{domain}")  # who signs is the server's own affair
+        self.capabilities = replace(Smtp.capabilities, network=not on_this_machine(host), signing=signing)
         self._host, self._port = host, port
         self._username, self._password = username, password
         self._security = security

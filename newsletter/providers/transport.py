@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -33,6 +32,8 @@ from newsletter.errors import ProviderError
 
 if TYPE_CHECKING:
     import requests
+
+    from newsletter.providers.line import Line
 
 Halt = Literal["", "auth", "quota", "account", "bug"]
 
@@ -103,7 +104,7 @@ class Answer:
 
 
 class Transport:
-    """Calls to one provider over connections that are kept, one session for each thread.
+    """Calls to one provider over connections that are kept, one for each thread.
 
     In: its base address (a path of its own is kept); headers of every call; `sign`, which finishes a prepared request
     (basic auth, a signature over the body). Proxies and authorities are those of the environment at the first call:
@@ -126,13 +127,13 @@ class Transport:
         self._proxies: dict[str, str] | None = None
         self._verify: str | bool = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
         self._local = threading.local()
-        self._sessions: list[requests.Session] = []  # append is atomic
+        self._lines: list[Line] = []  # append is atomic
         self._prepared: dict[tuple[str, str], requests.PreparedRequest] = {}
 
     def close(self) -> None:
         """Close the kept connections; the next call opens one anew."""
-        while self._sessions:
-            self._sessions.pop().close()
+        while self._lines:
+            self._lines.pop().close()
 
     def post(
         self,
@@ -177,10 +178,9 @@ class Transport:
         if stream is not None:
             stream.late = lambda: self._monotonic() > deadline
         try:
-            answer = self._session().send(
+            answer = self._line().send(
                 request,
                 timeout=(min(_CONNECT, timeout), timeout),
-                allow_redirects=False,
                 stream=True,
                 verify=self._verify,
                 proxies=self._environ_proxies(),
@@ -201,11 +201,13 @@ class Transport:
         """The body, up to a size and a moment: a server that drips may not hold a sender beyond its lease."""
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
-        headers = {name.lower(): value for name, value in answer.headers.items()}
+        headers = {name.lower(): value for name, value in answer.raw.headers.items()}
         body, problem = bytearray(), ""
         try:
             while chunk := answer.raw.read1(65536, decode_content=True):  # what is there, without waiting for more
                 body += chunk
+                if answer.raw.length_remaining == 0 and "content-encoding" not in headers:
+                    break
                 if len(body) > _MOST or self._monotonic() > deadline:
                     problem = "it took too long"
                     answer.close()
@@ -237,20 +239,14 @@ class Transport:
         url = f"{self.base_url}/{path.lstrip('/')}"
         return requests.Request(method, url, headers=self._headers, params=dict(params or {})).prepare()
 
-    def _session(self) -> requests.Session:
-        import requests  # noqa: PLC0415
-        from requests.adapters import HTTPAdapter  # noqa: PLC0415
+    def _line(self) -> Line:
+        from newsletter.providers.line import Line  # noqa: PLC0415
 
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = requests.Session()
-            session.trust_env = False
-            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            for scheme in ("https://", "http://"):
-                session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=1, max_retries=0))
-            self._local.session = session
-            self._sessions.append(session)
-        return session
+        line: Line | None = getattr(self._local, "line", None)
+        if line is None:
+            line = self._local.line = Line()
+            self._lines.append(line)
+        return line
 
 
 def _words(problem: Exception) -> str:
@@ -422,6 +418,9 @@ def parts(recipients: Part, *, count: int, size: Callable[[Recipient], int], roo
 
     No address stands twice in a part: some providers refuse such a call, some send one message for both.
     """
+    addresses = {one.address.lower() for one in recipients}
+    if 0 < len(recipients) == len(addresses) and len(recipients) <= count and sum(map(size, recipients)) <= room:
+        return [recipients]
     found: list[list[Recipient]] = []
     here: set[str] = set()
     used = 0
@@ -469,6 +468,8 @@ def sift(
         if isinstance(told, BatchResult):
             stop = Verdict(Status.RETRY, retry_after=told.retry_after, halt=told.halt)
             told = told.outcomes
+        if isinstance(told, tuple) and not found and not waiting:
+            return BatchResult(told, stop.retry_after, stop.halt)
         if isinstance(told, tuple):
             taken = taken or any(outcome.status is Status.SUBMITTED for outcome in told)
             found |= {outcome.key: outcome for outcome in told}
@@ -510,10 +511,13 @@ def hand_over(batch: Batch, split: Callable[[Part], Iterable[Part]], hand: Hand,
     refused here: no call may hold them. Out: an outcome for each, in the batch's order; a halt when a delivery key is
     not fit for a Message-ID.
     """
-    if not all(mime.is_safe(one.key) for one in batch.recipients):
+    keys = [one.key for one in batch.recipients]
+    if not all(map(mime.is_safe, keys)):
         return BatchResult(all_of(batch, Status.RETRY, code="key", detail=_UNSAFE), halt="bug")
-    fit = tuple(one for one in batch.recipients if mime.is_plain(one.address))
+    fit = tuple([one for one in batch.recipients if mime.is_plain(one.address)])
     result = sift(split(fit), hand, timeout=timeout)
+    if [outcome.key for outcome in result.outcomes] == keys:
+        return result
     found = {outcome.key: outcome for outcome in result.outcomes}
     order = (
         found.get(one.key) or Outcome(one.key, Status.REJECTED, code="address", detail=_NOT_PLAIN)
@@ -526,9 +530,12 @@ _UNSAFE = "A delivery key is not fit for a Message-ID."
 _NOT_PLAIN = "The address has characters that cannot stand in a message."
 
 
-def array(part: Part, *, of: Callable[[Recipient], bytes], size: Callable[[Recipient], int]) -> Body:
-    """A JSON array with an element for each reader, each made while it goes out. In: an element, and its size."""
-    chunks = ((b"," if place else b"[") + of(one) for place, one in enumerate(part))
+def array(part: Part, *, of: Callable[[Recipient, bytes], bytes], size: Callable[[Recipient], int]) -> Body:
+    """A JSON array with an element for each reader, each made while it goes out.
+
+    In: an element, with what it is given in front of it; its size without that.
+    """
+    chunks = (of(one, b"," if place else b"[") for place, one in enumerate(part))
     return Body(chain(chunks, [b"]"]), sum(map(size, part)) + len(part) + 1)
 
 

@@ -15,7 +15,8 @@ from hashlib import sha256
 from typing import Any
 
 from newsletter.core.event import Event, ParseError
-from newsletter.core.event import is_authentication as is_authentication  # noqa: PLC0414 - said again for adapters
+from newsletter.core.feedback import is_authentication as is_authentication  # noqa: PLC0414 - said again for adapters
+from newsletter.core.feedback import judged as judged  # noqa: PLC0414 - the one rule of what a refusal means
 from newsletter.errors import BadSignature
 
 _UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, OSError)  # of a stranger's JSON

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from newsletter.core.delivery import Recipient
@@ -17,6 +17,7 @@ from newsletter.core.spelling import (
     KEY,
     campaign_of,
     header_pieces,
+    header_sites,
     headers_fit,
     headers_of,
     json_template,
@@ -48,6 +49,20 @@ def test_promise_11_a_json_template_says_what_fill_says(before: str, name: str, 
         "Meta": {"k": "d.1"},
         "n": [1, None, True, before, {}, []],
     }
+
+
+@given(st.text(st.sampled_from("aZ09@:/._+- &<>'\"\\\n\u2028é%"), max_size=8))
+@example("a  b")
+@example("a:b")
+@example("a ")
+def test_promise_11_a_value_is_escaped_for_each_place_it_lands_in(name: str) -> None:
+    """Also where one field has several places, and a value seems to need none of it."""
+    sites = [Site("first_name", "friend", escape) for escape in Escape]
+    for some in (sites, [site for site in sites if site.escape is not Escape.URL]):
+        template = json_template([("<", site, ">") for site in some])
+        told = template.of(reader(name))
+        assert json.loads(told) == [fill(("<", site, ">"), {"first_name": name}) for site in some]
+        assert template.size(reader(name)) == len(told)
 
 
 def test_promise_10_equal_input_equal_bytes() -> None:
@@ -162,12 +177,12 @@ def test_promise_11_headers_that_cannot_be_filled_as_they_are_are_known() -> Non
     """A value beyond ASCII, or none, cannot stand in a header that a provider passes on."""
     greeting = ("X-For", ("for ", Site("first_name", "", Escape.HEADER)))
     email = Email(Mailbox("", "a@x.test"), None, (), (), (), (("X-Same", ("Grüße",)), greeting))
-    assert headers_fit(email, reader("Ann"))
-    assert not headers_fit(email, reader("Zoë"))
-    assert not headers_fit(email, reader(""))
+    assert headers_fit(header_sites(email), values(reader("Ann")))
+    assert not headers_fit(header_sites(email), values(reader("Zoë")))
+    assert not headers_fit(header_sites(email), values(reader("")))
     assert wire_headers(email, reader("Zoë\r\nBcc: all@x.test")) == [
         ("X-Same", "=?utf-8?b?R3LDvMOfZQ==?="),
         ("X-For", "for =?utf-8?b?Wm/Dqw==?= Bcc: all@x.test"),
     ]
     literal = Email(Mailbox("", "a@x.test"), None, (), (), (), (("X-For", ("für ", NAME)),))
-    assert not headers_fit(literal, reader("Ann"))
+    assert not headers_fit(header_sites(literal), values(reader("Ann")))

@@ -177,7 +177,7 @@ def test_promise_11_their_syntax_in_our_words_and_across_a_seam_is_never_read(
     words = ("{{ params.x }} {", site, "% if %} {# no #} {", site, "{ }}")
     email = Email(Mailbox("", "s@example.org"), None, ("{", site), ("<p>", *words), words)
     batch = sample_batch(1)
-    batch = replace(batch, recipients=(replace(batch.recipients[0], values={"first_name": name}),))
+    batch = replace(batch, recipients=(batch.recipients[0]._replace(values={"first_name": name}),))
     provider(merge=merge).submit(email, batch, key="k", timeout=5)
     (message,) = receiver.messages
     assert message.text == f"{{{{ params.x }}}} {{{name}% if %}} {{# no #}} {{{name}{{ }}}}"
@@ -188,7 +188,7 @@ def test_promise_11_their_syntax_in_our_words_and_across_a_seam_is_never_read(
 def test_promise_11_a_value_beside_our_own_brace_begins_no_tag(receiver: Receiver, name: str) -> None:
     words = ("a {", Site("first_name", "you", Escape.PLAIN), " b")
     batch = sample_batch(1)
-    batch = replace(batch, recipients=(replace(batch.recipients[0], values={"first_name": name}),))
+    batch = replace(batch, recipients=(batch.recipients[0]._replace(values={"first_name": name}),))
     provider().submit(Email(Mailbox("", "s@example.org"), None, words, words, words), batch, key="k", timeout=5)
     assert {receiver.messages[0].subject, receiver.messages[0].text} == {f"a {{{name} b"}
 
@@ -437,6 +437,7 @@ def test_an_event_in_full() -> None:
         ("hard_bounce", {"reason": "550 5.1.1 no such user"}, EventType.BOUNCED, True, "bounce"),
         ("invalid_email", {}, EventType.BOUNCED, True, "invalid"),
         ("soft_bounce", {"reason": "Unable to find MX"}, EventType.BOUNCED, False, "bounce"),
+        ("hard_bounce", {"reason": "552 5.2.2 mailbox full"}, EventType.BOUNCED, False, "bounce"),
         ("hard_bounce", {"reason": "550 5.7.515 Access denied"}, EventType.BOUNCED, False, "authentication"),
         ("blocked", {"reason": "due to blacklist user"}, EventType.REJECTED, False, "block"),
         ("error", {}, EventType.FAILED, None, ""),

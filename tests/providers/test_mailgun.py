@@ -191,7 +191,7 @@ def test_names_are_encoded_and_quoted_as_mail_wants_them(receiver: Receiver) -> 
 
 def test_an_address_that_could_be_two_is_refused_here(receiver: Receiver) -> None:
     batch = sample_batch(2)
-    odd = replace(batch.recipients[0], address="a@x.test, b@x.test")
+    odd = batch.recipients[0]._replace(address="a@x.test, b@x.test")
     result = submit(replace(batch, recipients=(odd, batch.recipients[1])))
     assert [outcome.status for outcome in result.outcomes] == [Status.REJECTED, Status.SUBMITTED]
     assert [message.to for message in receiver.taken] == ["reader2@example.org"]
@@ -199,7 +199,7 @@ def test_an_address_that_could_be_two_is_refused_here(receiver: Receiver) -> Non
 
 def test_no_address_stands_twice_in_a_call(receiver: Receiver) -> None:
     batch = sample_batch(2)
-    twin = replace(batch.recipients[1], address="READER1@example.org")
+    twin = batch.recipients[1]._replace(address="READER1@example.org")
     submit(replace(batch, recipients=(batch.recipients[0], twin)))
     assert [sent["to"] for sent in receiver.forms] == [["reader1@example.org"], ["READER1@example.org"]]
 
@@ -208,7 +208,7 @@ def test_a_header_with_a_value_beyond_ascii_has_a_call_of_its_own(receiver: Rece
     greeting = ("X-For", ("for ", Site("first_name", "you", Escape.HEADER)))
     email = replace(sample_email(), headers=(*sample_email().headers, greeting))
     batch = sample_batch(3)
-    named = replace(batch.recipients[1], values={"first_name": "Zoë"})
+    named = batch.recipients[1]._replace(values={"first_name": "Zoë"})
     result = submit(replace(batch, recipients=(batch.recipients[0], named, batch.recipients[2])), email)
     assert [one.key for one in result.outcomes] == ["d.1", "d.2", "d.3"]
     assert [len(sent["to"]) for sent in receiver.forms] == [2, 1]
@@ -554,6 +554,8 @@ def failed(severity: str, reason: str, message: str = "", code: int = 550) -> di
         (failed("permanent", "suppress-bounce", code=605), EventType.REJECTED, True, "bounce"),
         (failed("permanent", "suppress-complaint", code=607), EventType.REJECTED, True, "complaint"),
         (failed("permanent", "suppress-unsubscribe", code=606), EventType.REJECTED, True, "unsubscribe"),
+        (failed("permanent", "bounce", "552 5.2.2 over quota"), EventType.BOUNCED, False, "bounce"),
+        (failed("permanent", "bounce", "550 5.7.1 refused by policy"), EventType.BOUNCED, False, "block"),
         (failed("permanent", "espblock", "5.7.1 blocked"), EventType.BOUNCED, False, "block"),
         (failed("permanent", "old", "Too old", 602), EventType.BOUNCED, False, ""),
         (failed("permanent", "bounce", "550 5.7.515 Access denied"), EventType.BOUNCED, False, "authentication"),

@@ -125,7 +125,7 @@ def test_reconcile_before_the_first_message_is_surely_not_sent(outbox):
 @pytest.mark.parametrize("key", ["../d", "a/b", ".hidden", "", "d:2,S", "a\0b"])
 def test_a_key_that_is_no_file_name_is_refused_and_nothing_is_written(outbox, path, key):
     batch = sample_batch(2)
-    batch = replace(batch, recipients=(batch.recipients[0], replace(batch.recipients[1], key=key)))
+    batch = replace(batch, recipients=(batch.recipients[0], batch.recipients[1]._replace(key=key)))
     result = submit(outbox, batch)
     assert result.halt == "bug"
     assert {outcome.status for outcome in result.outcomes} == {Status.RETRY}
@@ -134,7 +134,7 @@ def test_a_key_that_is_no_file_name_is_refused_and_nothing_is_written(outbox, pa
 
 def test_promise_12_an_address_with_room_for_another_is_rejected_and_not_told(outbox, path):
     batch = sample_batch(3)
-    two = replace(batch.recipients[1], address="a@example.org, b@example.org")
+    two = batch.recipients[1]._replace(address="a@example.org, b@example.org")
     result = submit(outbox, replace(batch, recipients=(batch.recipients[0], two, batch.recipients[2])))
     statuses = [outcome.status for outcome in result.outcomes]
     assert statuses == [Status.SUBMITTED, Status.REJECTED, Status.SUBMITTED]
@@ -168,7 +168,7 @@ def test_a_full_disk_leaves_no_half_message_and_halts(path):
         from newsletter.testing import *
         batch = sample_batch(3)
         short, long, last = batch.recipients
-        long = replace(long, values={{"first_name": "x" * 200_000}})
+        long = long._replace(values={{"first_name": "x" * 200_000}})
         resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
         outbox = Outbox(path=Path({str(path)!r}))
         result = outbox.submit(sample_email(), replace(batch, recipients=(short, long, last)), key="k", timeout=5)
@@ -227,7 +227,7 @@ WRITER = """
     outbox = Outbox(path=Path(sys.argv[1]))
     for first in range(1, 501, 100):
         batch = sample_batch(100, first=first)
-        slow = tuple(replace(one, values=Slow(one.values)) for one in batch.recipients)
+        slow = tuple(one._replace(values=Slow(one.values)) for one in batch.recipients)
         outbox.submit(sample_email(), replace(batch, recipients=slow), key=f"b{first}", timeout=5)
 """
 

@@ -270,7 +270,7 @@ def test_a_wait_that_is_told_is_kept(mock: responses.RequestsMock) -> None:
 
 def test_an_address_that_could_be_two_is_refused_without_a_call_for_it(receiver: Receiver) -> None:
     batch = sample_batch(3)
-    two = replace(batch.recipients[1], address="a@example.org, b@example.org")
+    two = batch.recipients[1]._replace(address="a@example.org, b@example.org")
     result = letters().submit(
         sample_email(), replace(batch, recipients=(batch.recipients[0], two, batch.recipients[2])), key="k", timeout=5
     )

@@ -169,7 +169,7 @@ def test_a_message_carries_our_key_and_the_campaign(receiver: Receiver) -> None:
 
 @pytest.mark.parametrize("key", ["abc-123", "d.1", "a_b", "a_-b", "a._-.-_b", "__", "_-."])
 def test_a_key_survives_the_letters_of_a_tag(key: str) -> None:
-    event = heard("email.sent", tags={"delivery": resend._tagged(replace(sample_batch(1).recipients[0], key=key)).key})
+    event = heard("email.sent", tags={"delivery": resend._tagged(sample_batch(1).recipients[0]._replace(key=key)).key})
     assert event.key == key
 
 

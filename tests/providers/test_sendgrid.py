@@ -177,7 +177,7 @@ def test_names_with_quotes_and_letters_beyond_ascii_stand_as_they_are(receiver: 
 
 def test_an_address_that_could_be_two_is_refused_here(receiver: Receiver) -> None:
     batch = sample_batch(2)
-    odd = replace(batch.recipients[0], address="a@x.test, b@x.test")
+    odd = batch.recipients[0]._replace(address="a@x.test, b@x.test")
     result = submit(replace(batch, recipients=(odd, batch.recipients[1])))
     assert [outcome.status for outcome in result.outcomes] == [Status.REJECTED, Status.SUBMITTED]
     assert [message.to for message in receiver.taken] == ["reader2@example.org"]
@@ -185,7 +185,7 @@ def test_an_address_that_could_be_two_is_refused_here(receiver: Receiver) -> Non
 
 def test_values_over_the_limit_go_in_a_call_of_their_own(receiver: Receiver) -> None:
     batch = sample_batch(3)
-    long = replace(batch.recipients[1], values={"first_name": "é" * 9000})
+    long = batch.recipients[1]._replace(values={"first_name": "é" * 9000})
     result = submit(replace(batch, recipients=(batch.recipients[0], long, batch.recipients[2])))
     assert {outcome.status for outcome in result.outcomes} == {Status.SUBMITTED}
     assert [len(call["personalizations"]) for call in receiver.calls] == [2, 1]
@@ -197,7 +197,7 @@ def test_a_header_with_a_value_beyond_ascii_goes_in_a_call_of_its_own(receiver: 
     greeting = ("X-For", ("for ", Site("first_name", "you", Escape.HEADER)))
     email = replace(sample_email(), headers=(*sample_email().headers, greeting))
     batch = sample_batch(2)
-    named = replace(batch.recipients[0], values={"first_name": "Zoë"})
+    named = batch.recipients[0]._replace(values={"first_name": "Zoë"})
     submit(replace(batch, recipients=(named, batch.recipients[1])), email)
     by_address = {message.to: message for message in receiver.taken}
     assert by_address["reader1@example.org"].headers["x-for"] == "for =?utf-8?b?Wm/Dqw==?="
@@ -206,7 +206,7 @@ def test_a_header_with_a_value_beyond_ascii_goes_in_a_call_of_its_own(receiver: 
 
 def test_no_address_stands_twice_in_a_call(receiver: Receiver) -> None:
     batch = sample_batch(2)
-    twin = replace(batch.recipients[1], address="READER1@example.org")
+    twin = batch.recipients[1]._replace(address="READER1@example.org")
     submit(replace(batch, recipients=(batch.recipients[0], twin)))
     assert [len(call["personalizations"]) for call in receiver.calls] == [1, 1]
 
@@ -456,6 +456,8 @@ def told(event: str, **more: Any) -> dict[str, Any]:
         (told("delivered", response="250 OK"), EventType.DELIVERED, None, ""),
         (told("deferred", response="452 4.2.2 full", attempt="5"), EventType.DEFERRED, None, ""),
         (told("bounce", type="bounce", status="5.1.1", reason="550 no such user"), EventType.BOUNCED, True, "bounce"),
+        (told("bounce", type="bounce", status="5.2.2", reason="552 5.2.2 full"), EventType.BOUNCED, False, "bounce"),
+        (told("bounce", type="bounce", status="5.7.1", reason="550 5.7.1 no"), EventType.BOUNCED, False, "block"),
         (told("bounce", type="blocked", reason="554 5.7.1 spam"), EventType.BOUNCED, False, "block"),
         (told("bounce", type="blocked", status="4.0.0"), EventType.BOUNCED, False, "block"),
         (told("bounce", type="expired", status="4.0.0"), EventType.BOUNCED, False, ""),

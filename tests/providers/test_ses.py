@@ -217,7 +217,7 @@ def test_promise_11_braces_of_our_own_arrive_as_what_they_are(receiver: Receiver
 
 def test_promise_11_a_value_with_braces_goes_as_a_whole_message(receiver: Receiver) -> None:
     batch = sample_batch(2)
-    odd = replace(batch.recipients[0], values={"first_name": "{{x}}"})
+    odd = batch.recipients[0]._replace(values={"first_name": "{{x}}"})
     result = submit(replace(batch, recipients=(odd, batch.recipients[1])), configuration_set="letters")
     assert [one.status for one in result.outcomes] == [Status.SUBMITTED] * 2
     whole = receiver.calls[1]
@@ -244,8 +244,8 @@ def test_an_email_that_fits_no_template_goes_as_whole_messages(receiver: Receive
 
 def test_a_reader_with_a_long_link_or_value_goes_as_a_whole_message(receiver: Receiver) -> None:
     batch = sample_batch(2)
-    long = replace(batch.recipients[0], unsubscribe_url="https://letter.example.org/" + "t" * 990)
-    much = replace(batch.recipients[1], values={"first_name": "x" * 262_150})
+    long = batch.recipients[0]._replace(unsubscribe_url="https://letter.example.org/" + "t" * 990)
+    much = batch.recipients[1]._replace(values={"first_name": "x" * 262_150})
     submit(replace(batch, recipients=(long, much)), plain_email(subject=("A quiet week",)))
     assert [list(call["Content"]) for call in receiver.calls] == [["Raw"], ["Raw"]]
 
@@ -337,7 +337,7 @@ def test_a_pause_is_short_unless_it_says_so(receiver: Receiver) -> None:
 def test_a_whole_message_without_an_id_is_unknown(receiver: Receiver) -> None:
     receiver.script = [(200, {}, "{}")]
     batch = sample_batch(1)
-    odd = replace(batch.recipients[0], values={"first_name": "{{x}}"})
+    odd = batch.recipients[0]._replace(values={"first_name": "{{x}}"})
     result = submit(replace(batch, recipients=(odd,)))
     assert [one.status for one in result.outcomes] == [Status.UNKNOWN]
 
@@ -512,6 +512,7 @@ def other(kind: str, field: str, **more: Any) -> dict[str, Any]:
     [
         (bounce("Permanent"), EventType.BOUNCED, True, "bounce"),
         (bounce("Permanent", "NoEmail"), EventType.BOUNCED, True, "bounce"),
+        (bounce("Permanent", diagnosticCode="smtp; 552 5.2.2 full"), EventType.BOUNCED, False, "bounce"),
         (bounce("Permanent", "Suppressed"), EventType.BOUNCED, True, "bounce"),
         (bounce("Permanent", "OnAccountSuppressionList"), EventType.BOUNCED, True, "bounce"),
         (
@@ -601,7 +602,7 @@ def test_keys_go_through_tags_and_back(receiver: Receiver) -> None:
     batch = sample_batch(1)
     for key in ("0a-0b", "a_b.c", "__d_.x", "d.d_d"):
         receiver.calls.clear()
-        submit(replace(batch, recipients=(replace(batch.recipients[0], key=key),)))
+        submit(replace(batch, recipients=(batch.recipients[0]._replace(key=key),)))
         value = receiver.calls[0]["BulkEmailEntries"][0]["ReplacementTags"][0]["Value"]
         assert re.fullmatch(r"[A-Za-z0-9_-]+", value)
         mail = {**MAIL, "tags": {"newsletter_key": [value]}}

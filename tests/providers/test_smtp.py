@@ -269,7 +269,7 @@ def test_an_answer_that_holds_for_all_stops_the_batch(smtp, handler):
 
 def test_one_refused_reader_does_not_stop_the_others(smtp, handler):
     batch = sample_batch(3)
-    two = replace(batch.recipients[1], address="a@example.org, b@example.org")
+    two = batch.recipients[1]._replace(address="a@example.org, b@example.org")
     result = submit(smtp, batch=replace(batch, recipients=(batch.recipients[0], two, batch.recipients[2])))
     statuses = [outcome.status for outcome in result.outcomes]
     assert statuses == [Status.SUBMITTED, Status.REJECTED, Status.SUBMITTED]
@@ -527,7 +527,7 @@ def test_tls_on_a_port_that_speaks_plain_is_retried(serve, provide):
 def test_promise_12_the_servers_words_without_the_address(smtp, handler, answer):
     handler.answers["RCPT"] = answer
     batch = sample_batch(1)
-    reader = replace(batch.recipients[0], address="anna.lee@example.org")
+    reader = batch.recipients[0]._replace(address="anna.lee@example.org")
     _, outcome = one(smtp, batch=replace(batch, recipients=(reader,)))
     assert outcome.status is Status.REJECTED
     assert "anna.lee" not in repr(outcome).lower()
@@ -548,7 +548,7 @@ def test_reconcile_cannot_tell(smtp):
 
 def test_a_key_that_is_not_fit_for_a_message_id_is_a_bug(smtp, handler):
     batch = sample_batch(1)
-    broken = replace(batch, recipients=(replace(batch.recipients[0], key="d>1"),))
+    broken = replace(batch, recipients=(batch.recipients[0]._replace(key="d>1"),))
     result, outcome = one(smtp, batch=broken)
     assert (outcome.status, result.halt) == (Status.RETRY, "bug")
     assert handler.taken == []

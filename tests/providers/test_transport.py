@@ -389,7 +389,7 @@ def test_an_address_that_may_be_two_is_in_no_call_and_an_unsafe_key_stops_all() 
 
 def test_an_array_is_as_long_as_it_says() -> None:
     for count in (1, 2, 5):
-        body = array(readers(count), of=lambda one: one.key.encode(), size=lambda one: len(one.key))
+        body = array(readers(count), of=lambda one, before: before + one.key.encode(), size=lambda one: len(one.key))
         length = len(body)
         said = b"".join(body)
         assert (len(said), said[:1], said[-1:], said.count(b",")) == (length, b"[", b"]", count - 1)
