@@ -1,0 +1,96 @@
+"""`doctor`: looks at everything there is to look at, and says what is wrong.
+
+In: the set-up, and ways to ask the world. Out: findings, the worst first. Changes nothing but the fact that a
+doctor's link was answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from newsletter.core.delivery import on_this_machine
+from newsletter.core.links import Purpose
+from newsletter.flows import leave
+from newsletter.flows.desk import Desk
+from newsletter.flows.doctor import account, ci, database, names, setup, site
+from newsletter.flows.doctor.finding import Family, Finding
+from newsletter.flows.doctor.setup import Setup
+from newsletter.flows.doctor.zone import Resolver
+
+FAMILIES: tuple[Family, ...] = (setup.CONFIG, database.DATABASE, account.PROVIDER, names.DNS, site.WEB, ci.CI)
+LEVELS = ("error", "warning", "note")
+
+
+@dataclass(frozen=True)
+class World:
+    """What lies outside: the zone and the web. None of it when doctor works offline."""
+
+    zone: Resolver
+    site: site.Site
+
+
+def look(
+    here: Setup, desk: Desk, world: World | None, *, only: Sequence[str] = (), selectors: Sequence[str] = ()
+) -> list[Finding]:
+    """Everything that is wrong, the worst first.
+
+    In: `only` these families; `selectors` of the DKIM key, over what the provider says.
+    """
+    found = [
+        finding
+        for name, findings in _families(here, desk, world, tuple(selectors))
+        if not only or name in only
+        for finding in findings
+    ]
+    return sorted(found, key=lambda one: LEVELS.index(one.level))
+
+
+def _families(
+    here: Setup, desk: Desk, world: World | None, selectors: tuple[str, ...]
+) -> Iterator[tuple[str, Sequence[Finding]]]:
+    """Each family when its turn comes, so that those nobody asked for cost nothing."""
+    yield "config", setup.look(here)
+    yield "database", database.look(desk.store, desk.now(), free=desk.free(), public=here.public)
+    yield "ci", ci.look(here.root)
+    if world is None or not here.public:
+        return
+    yield "provider", account.look((desk.provider, desk.transactional), _readers(desk)) if here.network else []
+    yield "dns", names.look(_mail(here, desk, selectors), world.zone) if here.network else []
+    yield "web", site.look(_visit(here, desk), world.site)
+
+
+def _readers(desk: Desk) -> int:
+    with desk.store.read() as tx:
+        return int(tx.audience.numbers().get("active", 0))
+
+
+def _mail(here: Setup, desk: Desk, selectors: tuple[str, ...]) -> names.Mail:
+    signing = desk.provider.capabilities.signing
+    sender = here.publication.default_sender
+    host = urlsplit(here.base_url).hostname or ""
+    return names.Mail(
+        here.domain,
+        signing if not selectors else type(signing)(selectors, signing.spf, signing.return_path),
+        (sender.reply_to or "").rpartition("@")[2].lower(),
+        "" if on_this_machine(host) else host,
+    )
+
+
+def _visit(here: Setup, desk: Desk) -> site.Visit:
+    with desk.store.read() as tx:
+        before = tx.facts.get(leave.DOCTOR)
+
+    def seen() -> bool:
+        with desk.store.read() as tx:
+            return tx.facts.get(leave.DOCTOR) != before
+
+    return site.Visit(
+        here.base_url,
+        desk.links.sign(Purpose.DOCTOR, [0], desk.now()),
+        desk.now,
+        seen,
+        tuple(name for name, state in here.webhooks.items() if state == "set"),
+        here.publication.footer.website,
+    )
