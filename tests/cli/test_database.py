@@ -1,0 +1,276 @@
+"""`newsletter db`: copies that are whole, and a way back on which nobody is mailed twice and no leaver is mailed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsletter.cli.program import run
+from newsletter.core.consent import State
+from newsletter.flows.backup import Keys, new_keys, opened
+from tests.cli.conftest import KEYS
+
+MADE = new_keys()
+
+
+class Kept:
+    """A publication whose database is backed up, on one kind of database or the other."""
+
+    def __init__(self, cli: Any, url: str, another: str) -> None:
+        self.cli, self.another = cli, another
+        self.environ = {"NEWSLETTER_BACKUP__IDENTITY": MADE.identity, "NEWSLETTER_DATABASE_URL": url}
+
+    def __call__(self, *words: str) -> int:
+        code: int = self.cli(*words, **self.environ)
+        return code
+
+    def json(self, *words: str) -> Any:
+        self(*words, "--json")
+        return json.loads(self.cli.out)
+
+    def backup(self) -> Path:
+        assert self("db", "backup", "--json") == 0, self.cli.err
+        return Path(json.loads(self.cli.out)["file"])
+
+    def restore(self, path: Path) -> Any:
+        """Into the place of the database, or into an empty server's."""
+        if self.another:
+            self.environ["NEWSLETTER_DATABASE_URL"] = self.another
+        assert self("db", "restore", str(path), "--replace", "--json") == 0, self.cli.err
+        return json.loads(self.cli.out)
+
+    def state(self, address: str) -> str:
+        return str(self.json("subscribers", "show", address)["state"])
+
+    def mails(self) -> Counter[str]:
+        return self.cli.addresses()  # type: ignore[no-any-return]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def kept(request: pytest.FixtureRequest, cli: Any) -> Iterator[Kept]:
+    if request.param == "sqlite":
+        yield Kept(cli, "sqlite:///var/newsletter.db", "")
+        return
+    server = request.getfixturevalue("postgres_template")
+    make = request.getfixturevalue("empty_postgres")
+    assert server
+    yield Kept(cli, make(), make())
+
+
+def readers(kept: Kept, count: int) -> None:
+    file = kept.cli.folder / "people.csv"
+    file.write_text("email\n" + "".join(f"r{n}@x.test\n" for n in range(count)), "utf-8")
+    assert kept("subscribers", "import", str(file), "--attest-consent", "asked") == 0
+
+
+def test_promise_1_and_4_yesterdays_copy_mails_nobody_twice_and_no_leaver(kept: Kept) -> None:
+    readers(kept, 12)
+    copy = kept.backup()
+    assert kept("send", "quiet", "--yes") == 0, kept.cli.err
+    assert kept("subscribers", "suppress", "r3@x.test", "--why", "asked by phone") == 0
+    assert kept("subscribers", "erase", "r4@x.test", "--yes") == 0, kept.cli.err
+    once = kept.mails()
+    assert sum(once.values()) == 11  # the mail of who was erased went too
+
+    done = kept.restore(copy)
+    assert done["leavers"] == 2
+    for words in (("send", "quiet", "--yes"), ("send", "--due"), ("resume", "--all"), ("plan", "quiet")):
+        assert kept(*words) == 77, words
+        assert "newsletter db restore --accept" in kept.cli.err
+    assert kept("tick") == 0
+
+    assert kept("db", "restore", "--accept", "--json") == 0
+    assert json.loads(kept.cli.out)["doubtful"] == ["quiet"]
+    assert kept("send", "quiet", "--yes") == 77  # it may have gone, and it has
+    assert "--unsent quiet" in kept.cli.err
+    assert kept.mails() == once
+
+    assert kept("db", "restore", "--unsent", "quiet") == 0  # somebody says it did not
+    assert kept("plan", "quiet", "--json") == 0
+    assert json.loads(kept.cli.out)["audience"] == 10
+    gone = kept.json("subscribers", "show", "r4@x.test")
+    assert (gone["state"], gone["suppressed"]) == (None, "erased")
+
+
+def test_promise_1_a_copy_from_the_middle_of_a_campaign(kept: Kept) -> None:
+    readers(kept, 12)
+    kept.environ["NEWSLETTER_SEND__BATCH_SIZE"] = "3"
+    kept.environ["NEWSLETTER_SEND__RATE"] = "0.5"  # one batch at once, and the next in six seconds
+    assert kept("send", "quiet", "--yes", "--max-seconds", "1") == 75
+    assert sum(kept.mails().values()) == 3
+    del kept.environ["NEWSLETTER_SEND__RATE"]
+    copy = kept.backup()
+    assert kept("send", "quiet", "--yes") == 0
+    once = kept.mails()
+    assert set(once.values()) == {1}
+
+    done = kept.restore(copy)
+    assert done["batches"] == 3
+    status = kept.json("status", "quiet")
+    assert (status["submitted"], status["uncertain"], status["pending"]) == (3, 9, 0)
+    assert kept("send", "quiet", "--yes") == 77
+    assert kept("db", "restore", "--accept") == 0
+    kept("send", "quiet", "--yes")  # the outbox can be asked what became of them
+    assert kept.mails() == once
+    status = kept.json("status", "quiet")
+    assert (status["state"], status["submitted"]) == ("finished", 12)
+
+
+def test_a_visitor_who_waited_at_the_time_of_the_copy_is_not_mailed_again(kept: Kept) -> None:
+    readers(kept, 1)
+    copy = kept.backup()
+    kept.restore(copy)
+    assert kept("db", "restore", "--accept") == 0
+    assert kept("tick") == 0
+    assert not kept.mails()
+
+
+@pytest.mark.parametrize("kept", ["sqlite"], indirect=True)
+class TestTheFile:
+    def test_it_can_be_tried_without_touching_anything(self, kept: Kept) -> None:
+        readers(kept, 3)
+        copy = kept.backup()
+        assert copy.stat().st_mode & 0o777 == 0o600
+        before = kept.json("subscribers", "stats")
+        assert kept("db", "restore", str(copy), "--verify", "--json") == 0
+        said = json.loads(kept.cli.out)
+        assert (said["restored"], said["counts"]["subscribers"]) == (False, 3)
+        assert kept.json("subscribers", "stats") == before
+
+    def test_nobody_reads_it_without_the_key(self, kept: Kept) -> None:
+        readers(kept, 3)
+        copy = kept.backup()
+        assert b"r1@x.test" not in copy.read_bytes()
+        kept.environ["NEWSLETTER_BACKUP__IDENTITY"] = new_keys().identity
+        assert kept("db", "restore", str(copy), "--verify") == 1
+        assert "another key" in kept.cli.err
+        kept.environ["NEWSLETTER_BACKUP__IDENTITY"] = ""
+        assert kept("db", "restore", str(copy), "--verify") == 78
+
+    def test_a_machine_with_the_public_half_can_make_them(self, kept: Kept) -> None:
+        readers(kept, 2)
+        kept.environ = {
+            **kept.environ,
+            "NEWSLETTER_BACKUP__IDENTITY": "",
+            "NEWSLETTER_BACKUP__RECIPIENT": MADE.recipient,
+        }
+        with opened(kept.backup(), Keys(identity=MADE.identity)) as contents:
+            assert contents.manifest.counts["subscribers"] == 2
+
+    def test_one_flipped_bit_is_found(self, kept: Kept) -> None:
+        readers(kept, 2)
+        copy = kept.backup()
+        whole = bytearray(copy.read_bytes())
+        whole[len(whole) // 2] ^= 1
+        copy.write_bytes(bytes(whole))
+        assert kept("db", "restore", str(copy), "--replace") == 1
+        assert kept.state("r1@x.test") == State.ACTIVE
+
+    def test_without_a_key_it_must_be_asked_for(self, kept: Kept) -> None:
+        kept.environ.pop("NEWSLETTER_BACKUP__IDENTITY")
+        readers(kept, 1)
+        assert kept("db", "backup") == 78
+        assert "newsletter db key" in kept.cli.err
+        assert kept("db", "backup", "--plain") == 0
+        assert ".tar.gz" in kept.cli.out
+
+    def test_the_oldest_go(self, kept: Kept) -> None:
+        readers(kept, 1)
+        folder = kept.cli.folder / "var/backups"
+        folder.mkdir(parents=True)
+        for hour in range(5):
+            (folder / f"newsletter-20260101T0{hour}0000Z.age").write_bytes(b"old")
+        (folder / "newsletter-notes.txt").write_text("mine")
+        kept.environ["NEWSLETTER_BACKUP__KEEP"] = "3"
+        copy = kept.backup()
+        assert sorted(path.name for path in folder.iterdir()) == [
+            "newsletter-20260101T030000Z.age", "newsletter-20260101T040000Z.age", copy.name, "newsletter-notes.txt",
+        ]  # fmt: skip
+
+
+class TestSqlite:
+    def test_a_database_in_use_is_not_moved_aside(self, cli: Any) -> None:
+        cli.readers(2)
+        assert cli("db", "backup", "--plain", "--json") == 0
+        copy = json.loads(cli.out)["file"]
+        assert cli("db", "restore", copy) == 78
+        assert "--replace" in cli.err
+        with closing(sqlite3.connect(cli.folder / "var/newsletter.db")) as other:
+            other.execute("SELECT count(*) FROM subscribers").fetchone()
+            assert cli("db", "restore", copy, "--replace") == 78
+            assert "in use" in cli.err
+        assert cli("db", "restore", copy, "--replace") == 0
+
+    def test_a_new_machine_gets_its_keys_back(self, cli: Any, tmp_path: Path) -> None:
+        """With nothing but the backup and its key: the links in old mails work, and who left is known."""
+        bare = {"NEWSLETTER_SECRET_KEYS": "", "NEWSLETTER_SUPPRESSION_KEY": ""}
+        file = cli.folder / "people.csv"
+        file.write_text("email\nanna@x.test\n", "utf-8")
+        assert cli("subscribers", "import", str(file), "--attest-consent", "asked", **bare) == 0
+        assert cli("subscribers", "suppress", "anna@x.test", **bare) == 0
+        assert cli("db", "backup", "--json", NEWSLETTER_BACKUP__IDENTITY=MADE.identity, **bare) == 0
+        copy = json.loads(cli.out)["file"]
+        other = tmp_path / "other"
+        other.mkdir()
+        (other / "newsletter.yml").write_bytes((cli.folder / "newsletter.yml").read_bytes())
+        environ = {"NEWSLETTER_BACKUP__IDENTITY": MADE.identity}
+        assert run(["-C", str(other), "db", "restore", copy], environ) == 0
+        for name in ("suppression.key", "secret.key"):
+            assert (other / "var" / name).read_bytes() == (cli.folder / "var" / name).read_bytes()
+            assert (other / "var" / name).stat().st_mode & 0o777 == 0o600
+        cli.capsys.readouterr()
+        assert run(["-C", str(other), "subscribers", "show", "anna@x.test", "--json"], environ) == 0
+        assert json.loads(cli.capsys.readouterr()[0])["suppressed"]
+
+    def test_another_suppression_key_is_refused_before_anything_moves(self, cli: Any) -> None:
+        cli.readers(1)
+        assert cli("db", "backup", "--plain", "--json") == 0
+        copy = json.loads(cli.out)["file"]
+        before = (cli.folder / "var/newsletter.db").read_bytes()
+        assert cli("db", "restore", copy, "--replace", NEWSLETTER_SUPPRESSION_KEY="a-third-key") == 78
+        assert (cli.folder / "var/newsletter.db").read_bytes() == before
+
+    def test_copy_to_another_file(self, cli: Any) -> None:
+        cli.readers(3)
+        assert cli("db", "copy", "--to", "sqlite:///var/other.db") == 0
+        assert cli("db", "copy", "--to", "sqlite:///var/other.db") == 78
+        cli("subscribers", "stats", "--json", NEWSLETTER_DATABASE_URL="sqlite:///var/other.db")
+        assert json.loads(cli.out)["active"] == 3
+
+    def test_check_says_that_it_is_whole_and_that_it_is_not(self, cli: Any) -> None:
+        cli.readers(400)
+        assert cli("db", "check") == 0
+        assert "whole" in cli.out
+        database = cli.folder / "var/newsletter.db"
+        with closing(sqlite3.connect(database)) as file:
+            file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            page = file.execute("SELECT rootpage FROM sqlite_master WHERE name LIKE 'ix_subscribers%'").fetchone()[0]
+            size = file.execute("PRAGMA page_size").fetchone()[0]
+        with database.open("r+b") as raw:
+            raw.seek((page - 1) * size)
+            raw.write(os.urandom(size))
+        assert cli("db", "check") != 0
+        assert KEYS["NEWSLETTER_SUPPRESSION_KEY"] not in cli.out + cli.err
+
+
+@pytest.mark.postgres
+def test_a_list_moves_from_sqlite_to_postgres(cli: Any, empty_postgres: Any) -> None:
+    cli.readers(30)
+    assert cli("send", "quiet", "--yes") == 0
+    url = empty_postgres()
+    assert cli("db", "copy", "--to", url) == 0, cli.err
+    there = {"NEWSLETTER_DATABASE_URL": url}
+    assert cli("status", "quiet", "--json", **there) == 0
+    assert json.loads(cli.out)["submitted"] == 30
+    assert (
+        cli("subscribers", "add", "new@x.test", "--attest-consent", "asked", **there) == 0
+    )  # numbered after the others
+    assert cli("send", "quiet", "--yes", **there) == 3
