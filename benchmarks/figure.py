@@ -34,6 +34,8 @@ BUDGETS = {
     "campaign_merge_growth": Budget("x", most=1.15),
     "confirm_p99_s_during_campaign": Budget("s", most=30),
     "one_click_p99_ms_during_campaign": Budget("ms", most=250),
+    "webhook_events_per_s": Budget("1/CPU-s", least=1000),
+    "webhook_requests_per_s": Budget("1/CPU-s"),
     "signup_ratio": Budget("x", most=2),
     "signup_per_s": Budget("1/s", least=700),
     "signup_p99_ms": Budget("ms", most=150),

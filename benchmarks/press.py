@@ -68,7 +68,8 @@ class Sink:
 
 def sink(batch: int) -> Sink:
     """A sink for so many recipients a call."""
-    return Sink(Capabilities(max_batch=batch, mode="merge" if batch > 1 else "single", network=False))
+    can = Capabilities(max_batch=batch, mode="merge" if batch > 1 else "single", network=False, reconcile="search")
+    return Sink(can)
 
 
 # --- what the parent asks for ------------------------------------------------------------------------

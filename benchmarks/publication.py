@@ -24,7 +24,7 @@ PUBLICATION = Publication(
     footer=Footer(address="3 Quay Street, Port Ellen", email="answers@harbour.example"),
     fields={"first_name": "friend"},
     forms={"letter": Form(topics=("letter",), wording="Send me the letter.")},
-    limits=Limits(confirmations_per_hour=1_000_000, confirmations_per_day=1_000_000),
+    limits=Limits(*(1_000_000,) * 3),
 )
 
 _HEAD = """---

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +59,14 @@ class Work:
             lstrip_blocks=True,
         )
         address = Links(str(publication.get("base_url", SITE)).rstrip("/"), ()).free(MAGNET)
-        return environment.get_template(self.source).render(
+        html = environment.get_template(self.source).render(
             publication=publication,
             magnet=publication["magnets"][MAGNET],
             address=address,
             said=address.partition("://")[2],
             code="data:image/svg+xml;base64," + base64.b64encode(qr.svg(address).encode()).decode(),
         )
+        return named(html)
 
     def fingerprint(self, html: str) -> bytes:
         """Which sources a PDF was made from: it stands in the file as its identifier (ISO 32000-1, 14.4).
@@ -85,9 +89,45 @@ class Work:
         from weasyprint import HTML  # type: ignore[import-untyped]  # noqa: PLC0415  (needs Pango; importing must not)
 
         made: bytes = HTML(string=html, base_url=(HERE / self.source).as_uri()).write_pdf(
-            pdf_variant="pdf/ua-1", pdf_identifier=self.fingerprint(html), pdf_tags=True
+            pdf_variant="pdf/ua-1", pdf_identifier=self.fingerprint(html), pdf_tags=True, pdf_forms=True
         )
         return made
+
+
+_PART = re.compile(
+    r"<(?P<kind>h2|h3|p|th)\b[^>]*>(?P<said>.*?)</(?P=kind)>|(?P<table><table\b)|(?P<row><tr>)|(?P<field><textarea></textarea>)"
+    r"|(?P<cell><td></td>)",
+    re.DOTALL,
+)
+
+
+def named(html: str) -> str:
+    """The document with a field in every place to write, each named after the question or the head of its column.
+
+    The name is what a screen reader says of it (ISO 14289-1, 7.18.1).
+    """
+    asked, heads, cells, count = "", [], itertools.count(), itertools.count(1)
+
+    def one(found: re.Match[str]) -> str:
+        nonlocal asked, cells
+        if found["kind"]:
+            said = escape(unescape(re.sub(r"<[^>]+>", " ", found["said"])).strip())
+            if found["kind"] == "th":
+                heads.append(said)
+            else:
+                asked = said
+        elif found["table"]:
+            heads.clear()
+        elif found["row"]:
+            cells = itertools.count()
+        elif found["field"]:
+            return f'<textarea name="answer-{next(count)}" title="{asked}"></textarea>'
+        elif found["cell"]:
+            head = heads[next(cells) % len(heads)] if heads else asked
+            return f'<td><textarea name="answer-{next(count)}" title="{head}"></textarea></td>'
+        return found[0]
+
+    return _PART.sub(one, html)
 
 
 MAGNET = "workbook"

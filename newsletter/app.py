@@ -11,7 +11,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -21,14 +21,22 @@ from typing import Any, Self
 from newsletter import providers
 from newsletter import settings as settings_
 from newsletter.core.links import Links
-from newsletter.errors import ConfigurationError
-from newsletter.flows.desk import Desk
-from newsletter.ports import Provider, Reports
+from newsletter.errors import ConfigurationError, NewsletterError
+from newsletter.flows.desk import Desk, Room
+from newsletter.flows.doctor.setup import Setup, Webhook
+from newsletter.ports import Mailbox, Provider, Reports, Workflows
 from newsletter.settings import Settings
 from newsletter.store import SqlStore, open_store
+from newsletter.store import store as store_
+from newsletter.store.journal import Journal
 
 _FINGERPRINT = "suppression_key"
 _KEY_BYTES = 32
+_KEYS_KEPT = 4
+SIGNING_FILE = "var/secret.key"
+SUPPRESSION_FILE = "var/suppression.key"
+JOURNAL = "var/leavers.journal"
+"""Beside the database, wherever that is: who left, for the day a copy comes back."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +64,22 @@ def open_app(root: Path, environ: Mapping[str, str], *, provider: str = "") -> A
     In: `provider` overrides the setting. Raises: SettingsError, SchemaError, ConfigurationError.
     """
     found = settings_.load(root, environ)
-    store = open_store(database_url(found, root), threads=found.send.threads)
+    store = open_store(database_url(found, root), threads=found.send.threads, journal=Journal(root / JOURNAL))
     try:
         return App(found, make_desk(found, root, store, provider=provider), store)
     except BaseException:
         store.close()
         raise
+
+
+def bare_store(found: Settings, root: Path) -> SqlStore:
+    """The database as it is, without a desk on it. Raises: ConfigurationError."""
+    return store_.bare_store(database_url(found, root))
+
+
+def make_room(found: Settings, root: Path) -> Room:
+    """Where issues are rendered that another machine sends. It makes no links that need a key."""
+    return Room(root, found.publication(), Links(found.base_url.rstrip("/"), ()))
 
 
 def make_desk(found: Settings, root: Path, store: SqlStore, *, provider: str = "") -> Desk:
@@ -81,6 +99,8 @@ def make_desk(found: Settings, root: Path, store: SqlStore, *, provider: str = "
         entropy=secrets.token_bytes,
         pace=found.send.pace(),
         reports=make_reports(found, root),
+        mailbox=make_mailbox(found, root),
+        workflows=make_workflows(found),
         owner=found.owner.email,
         notes=settings_.not_yet(found),
         free=lambda: _free(_places(found, root, chosen)),
@@ -150,20 +170,118 @@ def _module(name: str) -> Any:
 
 
 def make_reports(found: Settings, root: Path) -> dict[str, Reports]:
-    """Who may tell us by webhook: every provider whose secret for it is set."""
+    """Who may tell us by webhook: every provider whose secret for it is set.
+
+    Raises: ConfigurationError for a secret that cannot be one: what the provider tells would be lost, and nobody knew.
+    """
     made = {}
     for name in providers.installed():
+        maker = None
         with contextlib.suppress(Exception):  # one that does not load is told when it is chosen
             maker = getattr(providers.load(name), "reports", None)
-            reads = maker(getattr(found, name), root) if maker else None
-            if reads is not None:
-                made[name] = reads
+        reads = _reads(name, maker, found, root) if maker else None
+        if reads is not None:
+            made[name] = reads
     return made
+
+
+def _reads(name: str, maker: Callable[[Any, Path], Reports | None], found: Settings, root: Path) -> Reports | None:
+    try:
+        return maker(getattr(found, name), root)
+    except NewsletterError:  # an adapter's own words name the setting
+        raise
+    except Exception as problem:  # noqa: BLE001 - it may be anybody's code
+        raise ConfigurationError(
+            f"What {name} needs to read its webhooks cannot be used ({type(problem).__name__}).",
+            f"Correct its webhook settings (NEWSLETTER_{name.upper()}__...): see docs/providers.md.",
+        ) from None
+
+
+def make_mailbox(found: Settings, root: Path) -> Mailbox | None:
+    """The mailbox of bounces; None when none is named. Raises: ConfigurationError when something of it is missing."""
+    box = found.bounces
+    if not box.imap_host:
+        return None
+    if not box.imap_user or not box.imap_password.get_secret_value():
+        raise ConfigurationError(
+            "The bounce mailbox needs a user and a password.",
+            "Set NEWSLETTER_BOUNCES__IMAP_USER and NEWSLETTER_BOUNCES__IMAP_PASSWORD.",
+        )
+    import ssl  # noqa: PLC0415 -- for those who have one
+
+    from newsletter.providers.imap import Imap  # noqa: PLC0415
+
+    try:
+        context = ssl.create_default_context()
+        if box.imap_certificate:
+            context.load_verify_locations(root / box.imap_certificate)
+    except (OSError, ssl.SSLError):
+        raise ConfigurationError(
+            f"{box.imap_certificate} is no certificate.", "Correct NEWSLETTER_BOUNCES__IMAP_CERTIFICATE (PEM)."
+        ) from None
+    password = box.imap_password.get_secret_value()
+    return Imap(box.imap_host, box.imap_user, password, port=box.imap_port, folder=box.imap_folder, context=context)
+
+
+def setup(found: Settings, root: Path, desk: Desk) -> Setup:
+    """What doctor may know of the settings."""
+    secret = found.suppression_key.get_secret_value()
+    return Setup(
+        root=root,
+        publication=desk.publication,
+        base_url=found.base_url,
+        provider=desk.provider.name,
+        network=desk.provider.capabilities.network,
+        owner=bool(found.owner.email),
+        key_lengths=tuple(len(key.get_secret_value()) for key in found.secret_keys),
+        suppression_length=len(secret) if secret else None,
+        webhooks=_webhooks(found, root, desk),
+    )
+
+
+def _webhooks(found: Settings, root: Path, desk: Desk) -> dict[str, Webhook]:
+    """Whose webhooks are set up: of the providers in use, and of those with a secret."""
+    used = {desk.provider.name, desk.transactional.name}
+    states: dict[str, Webhook] = {}
+    for name in providers.installed():
+        try:
+            maker = getattr(providers.load(name), "reports", None)
+            if maker is not None and (maker(getattr(found, name), root) is not None or name in used):
+                states[name] = "set" if name in desk.reports else "unset"
+        except Exception:  # noqa: BLE001 -- whatever the adapter says of it: it cannot be read
+            states[name] = "broken"
+    return states
+
+
+def make_workflows(found: Settings) -> Workflows | None:
+    """Who judges the tokens of workflows; None when none is trusted."""
+    oidc = found.oidc
+    if not oidc.repository_id:
+        return None
+    from newsletter.flows import oidc as flow  # noqa: PLC0415 -- with its cryptography, for those who use it
+
+    trust = flow.Trust(**{**oidc.model_dump(), "audience": oidc.audience or found.base_url.rstrip("/")})
+    return flow.Workflows(trust)
 
 
 def _secret_keys(found: Settings, root: Path) -> tuple[str, ...]:
     given = tuple(key.get_secret_value() for key in found.secret_keys)
-    return given or (_made_once(root / "var/secret.key", "NEWSLETTER_SECRET_KEYS", found.base_url),)
+    return given or tuple(_made_once(root / SIGNING_FILE, "NEWSLETTER_SECRET_KEYS", found.base_url).splitlines())
+
+
+def rotate_secret(found: Settings, root: Path) -> str | None:
+    """Put a new key in front of those that sign our links; the others still read what they signed.
+
+    Out: the key, where it is not ours to keep (NEWSLETTER_SECRET_KEYS is set); None where `var/secret.key` holds it.
+    Touches that file.
+    """
+    new = secrets.token_urlsafe(_KEY_BYTES)
+    if found.secret_keys:
+        return new
+    path = root / SIGNING_FILE
+    known = path.read_text("ascii").split()[: _KEYS_KEPT - 1] if path.exists() else []
+    _write(path, "\n".join([new, *known]), lambda made: made.replace(path))
+    return None
 
 
 def _suppression_key(found: Settings, root: Path, store: SqlStore) -> bytes:
@@ -174,7 +292,7 @@ def _suppression_key(found: Settings, root: Path, store: SqlStore) -> bytes:
     with store.read() as tx:
         known = tx.facts.get(_FINGERPRINT)
     given = found.suppression_key.get_secret_value()
-    file = root / "var/suppression.key"
+    file = root / SUPPRESSION_FILE
     if known is not None and not given and not file.exists():
         raise ConfigurationError(
             "The suppression key of this database is not here, so nobody who left would be known.",
@@ -211,15 +329,24 @@ def _made_once(path: Path, variable: str, base_url: str) -> str:
 
 
 def _make(path: Path, key: str) -> None:
-    """Write a whole file or none, for its owner's eyes; whoever comes second leaves the first one's."""
+    """Write a whole file or none; whoever comes second leaves the first one's."""
+
+    def place(made: Path) -> None:
+        with contextlib.suppress(FileExistsError):
+            os.link(made, path)
+
+    _write(path, key, place)
+
+
+def _write(path: Path, text: str, place: Callable[[Path], object]) -> None:
+    """Write a file for its owner's eyes beside its place, safely, then put it there."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     try:
         with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(key + "\n")
+            file.write(text + "\n")
             file.flush()
             os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(name, path)
+        place(Path(name))
     finally:
-        Path(name).unlink()
+        Path(name).unlink(missing_ok=True)

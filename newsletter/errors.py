@@ -9,6 +9,8 @@
     │   └── LinkExpired             a link that was right and is too old
     ├── BadSignature                a webhook that the provider did not sign
     │   └── StaleWebhook            a webhook that it signed too long ago to count
+    ├── AccessRefused               a program that gives no key, or none that holds
+    │   └── ScopeRefused            a key that is not for this
     ├── NothingToDo                 already sent, a draft, not due, nobody to write to
     ├── WorkLeft                    stopped before the end; run again
     │   └── StoreBusy               the database is locked, full, read-only or away
@@ -80,6 +82,14 @@ class BadSignature(NewsletterError):
 
 class StaleWebhook(BadSignature):
     """A webhook request that the provider signed long ago: it may be somebody's repetition, and changes nothing."""
+
+
+class AccessRefused(NewsletterError):
+    """Whoever asks did not show that they may. The message repeats nothing of what they gave."""
+
+
+class ScopeRefused(AccessRefused):
+    """Whoever asks may do other things, and not this."""
 
 
 class NothingToDo(NewsletterError):

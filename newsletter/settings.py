@@ -12,7 +12,7 @@ import dataclasses
 import difflib
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_type_hints
@@ -33,9 +33,10 @@ from pydantic_settings import SettingsError as UnreadableValue
 from newsletter import providers
 from newsletter.content import document
 from newsletter.content.document import Document
-from newsletter.core import address
+from newsletter.core import address, elsewhere, rhythm
 from newsletter.core.brake import Canary, Limits
 from newsletter.core.campaign import LETTER, topics_of
+from newsletter.core.delivery import on_this_machine
 from newsletter.core.pace import Pace
 from newsletter.core.publication import Look, Publication
 from newsletter.core.schedule import zone
@@ -116,6 +117,56 @@ class Transactional(_Part):
     provider: str = ""
 
 
+class Server(_Part):
+    """The server that this machine asks to send, when it does not send itself."""
+
+    url: str = ""
+    api_key: SecretStr = SecretStr("")
+
+
+class Oidc(_Part):
+    """Whose workflows may ask this server to send, by a token of their forge. Off until both ids are set."""
+
+    issuer: str = "https://token.actions.githubusercontent.com"
+    audience: str = ""  # base_url
+    repository: str = ""
+    repository_id: str = ""
+    repository_owner_id: str = ""
+    environment: str = ""
+    ref: str = "refs/heads/main"
+    job_workflow_ref: str = ""
+    jwks_url: str = ""  # <issuer>/.well-known/jwks
+
+
+class Bounces(_Part):
+    """A mailbox that bounces arrive in, read over IMAP with TLS; none when no host is named.
+
+    `imap_certificate`: a PEM file to trust beside those of the system, from the publication's folder.
+    """
+
+    imap_host: str = ""
+    imap_port: Annotated[int, Field(ge=1, le=65535)] = 993
+    imap_user: str = ""
+    imap_password: SecretStr = SecretStr("")
+    imap_folder: str = "INBOX"
+    imap_certificate: str = ""
+
+
+class Dns(_Part):
+    """What doctor cannot know of the zone: the name of the DKIM key, where the provider chooses it."""
+
+    selectors: Words = ()
+
+
+class Backup(_Part):
+    """Where backups go, how many are kept, and the key they are closed with (`newsletter db key`)."""
+
+    folder: str = "var/backups"
+    keep: Annotated[int, Field(ge=1, le=1000)] = 14
+    identity: SecretStr = SecretStr("")
+    recipient: str = ""
+
+
 class Owner(_Part):
     """Where proofs, alerts and reports go."""
 
@@ -180,7 +231,12 @@ class Settings(_Publication):
     send: Send = Send()
     transactional: Transactional = Transactional()
     trusted_proxies: Words = ()
+    bounces: Bounces = Bounces()
     owner: Owner = Owner()
+    dns: Dns = Dns()
+    backup: Backup = Backup()
+    server: Server = Server()
+    oidc: Oidc = Oidc()
 
     def publication(self) -> Publication:
         """The publication's keys as the floors below take them."""
@@ -203,6 +259,9 @@ class Settings(_Publication):
 SECRETS = (
     "secret_keys",
     "suppression_key",
+    "bounces.imap_password",
+    "server.api_key",
+    "backup.identity",
     *(
         f"{name}.{field.name}"
         for name, section in _sections().items()
@@ -212,7 +271,7 @@ SECRETS = (
 )
 """Never in newsletter.yml: it lies in the repository."""
 
-NOT_YET = ("sequences", "rhythm", "editors")
+NOT_YET = ("sequences",)
 """Settings with their place in the design that nothing obeys yet: a plan says so when one is set."""
 
 
@@ -400,6 +459,15 @@ def _senseless(found: Settings, env: Mapping[str, str], file: Document) -> list[
         faults.append(_at("base_url", "this should begin with https:// and name a host.", env, file))
     faults += _wrong_names(publication, env, file)
     faults += [
+        _at(dotted, "this should begin with https:// (http:// only for this machine itself).", env, file)
+        for dotted, url in _trusted(found)
+        if url and not _is_safe(url)
+    ]
+    ids = ("repository_id", "repository_owner_id")
+    if found.oidc.model_fields_set - {"issuer", "audience", "jwks_url"}:
+        said = "this is needed: names of repositories can be taken over, ids cannot."
+        faults += [_at(f"oidc.{name}", said, env, file) for name in ids if not getattr(found.oidc, name)]
+    faults += [
         _at("trusted_proxies", f'"{proxy}" is no address; * would believe anybody.', env, file)
         for proxy in found.trusted_proxies
         if not _is_network(proxy)
@@ -432,19 +500,37 @@ def _wrong_values(publication: Publication, env: Mapping[str, str], file: Docume
             if text and not _is_address(text):
                 faults.append(_at(f"senders.{key}.{part}", "this is not an email address.", env, file))
     faults += [
-        _at(f"seeds.{at}", "this is not an email address.", env, file)
-        for at, seed in enumerate(publication.seeds)
-        if not _is_address(seed)
+        _at(f"{group}.{at}", "this is not an email address.", env, file)
+        for group in ("seeds", "owners", "editors")
+        for at, one in enumerate(getattr(publication, group))
+        if not _is_address(one)
     ]
+    faults += _unexpected(publication, env, file)
     faults += [
         _at(dotted, "this should be a whole address that begins with https://", env, file)
         for dotted, url in _addresses(publication)
         if url and not re.fullmatch(r"https?://[^\s/?#@]+(?:[/?#]\S*)?", url)
     ]
+    if publication.old_unsubscribe and elsewhere.way(publication.old_unsubscribe) is None:
+        said = "this should be a path that begins with / and has {id} in it once, as /leave/{id} or /out.php?who={id}"
+        faults.append(_at("old_unsubscribe", f"{said}.", env, file))
     for group in ("retention", "limits"):
         for name, number in vars(getattr(publication, group)).items():
             if number < 1:
                 faults.append(_at(f"{group}.{name}", "this should be at least 1.", env, file))
+    return faults
+
+
+def _unexpected(publication: Publication, env: Mapping[str, str], file: Document) -> list[str]:
+    """A rhythm or holiday that cannot be read: else nobody would be told of a letter that did not go."""
+    faults = []
+    readers: list[tuple[str, str, Callable[[str], object]]] = [("rhythm", publication.rhythm, rhythm.parse)]
+    readers += [(f"holidays.{at}", one, rhythm.stretch) for at, one in enumerate(publication.holidays)]
+    for dotted, text, read in readers:
+        try:
+            read(text)
+        except SettingsError as problem:
+            faults.append(_at(dotted, f"{problem.what} {problem.todo}", env, file))
     return faults
 
 
@@ -479,6 +565,21 @@ _NO_SEGMENT = "this should be all, or topic(name) with a name of topics."
 
 def _no_topic(topic: str, topics: set[str]) -> str:
     return f'there is no topic "{topic}".{_nearest(topic, topics) or f" Add it under topics: in {FILE}."}'
+
+
+def _trusted(found: Settings) -> tuple[tuple[str, str], ...]:
+    """Addresses that keys and tokens go to, or that keys come from."""
+    return (
+        ("server.url", found.server.url),
+        ("oidc.issuer", found.oidc.issuer),
+        ("oidc.jwks_url", found.oidc.jwks_url),
+    )
+
+
+def _is_safe(url: str) -> bool:
+    return _has_host(url) and (
+        url.startswith("https://") or (url.startswith("http://") and on_this_machine(urlsplit(url).hostname or ""))
+    )
 
 
 def _has_host(url: str) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.app import make_provider, make_transactional
+from newsletter.app import make_provider, make_reports, make_transactional
 from newsletter.errors import ConfigurationError, ProviderError
 from newsletter.ports import Provider
 from newsletter.settings import load
@@ -48,3 +48,28 @@ def test_what_is_missing_or_unknown_is_told(tmp_path: Path) -> None:
         both(tmp_path, PROVIDER="postmark")
     with pytest.raises(ConfigurationError, match="no provider"):
         both(tmp_path, TRANSACTIONAL__PROVIDER="pigeon")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RESEND__WEBHOOK_SECRET", "whsec_*"),
+        ("RESEND__WEBHOOK_SECRET", "whsec_"),
+        ("SENDGRID__WEBHOOK_PUBLIC_KEY", "not a key"),
+    ],
+)
+def test_a_webhook_secret_that_is_none_is_told_at_the_start(tmp_path: Path, name: str, value: str) -> None:
+    """Its route would answer 404 for ever, and everything the provider tells be lost."""
+    (tmp_path / "newsletter.yml").write_text(YML, "utf-8")
+    found = load(tmp_path, {f"NEWSLETTER_{name}": value})
+    with pytest.raises(ConfigurationError) as told:
+        make_reports(found, tmp_path)
+    assert f"NEWSLETTER_{name}" in str(told.value)
+    assert value not in str(told.value).replace(f"NEWSLETTER_{name}", "").replace("(whsec_...)", "")  # promise 12
+
+
+def test_a_certificate_that_is_not_there_is_told_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "newsletter.yml").write_text(YML, "utf-8")
+    topic = {"NEWSLETTER_SES__TOPIC_ARN": "arn:aws:sns:eu-west-1:1:t", "NEWSLETTER_SES__SIGNING_CERTIFICATE": "no.pem"}
+    with pytest.raises(ConfigurationError, match=r"NEWSLETTER_SES__"):
+        make_reports(load(tmp_path, topic), tmp_path)

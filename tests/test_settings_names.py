@@ -37,6 +37,7 @@ def said(folder: Path, more: str) -> str:
         ("health_privacy_url: quiet.example/privacy", "5:21: health_privacy_url: this should be a whole address"),
         ("magnets:\n  film: {title: A Film, url: 'data:text/html,a'}", "6:30: magnets.film.url: this should be"),
         ("authors:\n  ada: {name: Ada, url: 'https://a@b.example'}", "6:25: authors.ada.url: this should be"),
+        ("old_unsubscribe: /leave", "5:18: old_unsubscribe: this should be a path that begins with / and has {id}"),
     ],
 )
 def test_promise_11_what_leads_nowhere_has_its_line(tmp_path: Path, more: str, what: str) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from newsletter.cli import exits, terminal
 from newsletter.cli.here import Here
-from newsletter.errors import NotApproved, NotFound
+from newsletter.errors import NotApproved, NotFound, NothingToDo
+
+if TYPE_CHECKING:
+    from newsletter.flows.roster import Import
 
 group = typer.Typer(help="The audience.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -43,30 +45,43 @@ def add(context: typer.Context, address: Address, why: Attest = "", as_json: Jso
     if as_json:
         terminal.document({"state": state})
         return
-    terminal.say(
-        f"added, {state}." + ("" if why else " A confirmation mail waits; `newsletter tick` or `serve` sends it.")
-    )
+    waits = "" if why.strip() else " A confirmation mail waits; `newsletter tick` or `serve` sends it."
+    terminal.say(f"added, {state}.{waits}")
 
 
 @group.command("import")
 def import_(
     context: typer.Context,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="CSV with a column email; first_name, last_name, lang, topics.")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="CSV of Mailchimp, Kit, Substack, Ghost, listmonk, Buttondown, beehiiv, or with a column email; "
+            "or what `subscribers export` wrote.",
+        ),
     ],
-    names: Annotated[list[str] | None, typer.Option("--map", metavar="THEIRS=OURS", help="Name a column.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="THEIRS=OURS",
+            help="Name a column (Mail=email), a tag's topic (tag:VIP=trips), a status word (status:VIP=active).",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, change nothing.")] = False,
     why: Attest = "",
     as_json: Json = False,
 ) -> int:
-    """Bring subscribers in from a file; never anyone who left. Without attested consent they are pending."""
+    """Bring subscribers in from a file; never anyone who left. Without attested or proven consent they are pending."""
     here: Here = context.obj
     from newsletter.flows import audience
 
+    given = _map(names or [])
     with here.open() as app:
-        report = audience.import_(file, app.desk, names=_map(names or []), why=why.strip(), dry_run=dry_run)
+        report = audience.import_(file, app.desk, names=given, why=why.strip(), dry_run=dry_run)
     if as_json:
-        terminal.document({**vars(report), "ignored_columns": list(report.ignored_columns), "dry_run": dry_run})
+        told = {"ignored_columns": list(report.ignored_columns), "ignored_tags": list(report.ignored_tags)}
+        terminal.document({**vars(report), **told, "dry_run": dry_run})
     else:
         _report(report, dry_run=dry_run)
     return exits.PROBLEMS if report.invalid else exits.DONE
@@ -75,32 +90,82 @@ def import_(
 def _map(pairs: list[str]) -> dict[str, str]:
     found = {}
     for pair in pairs:
-        theirs, equals, ours = pair.partition("=")
+        theirs, equals, ours = pair.rpartition("=")
         if not equals or not theirs.strip() or not ours.strip():
             raise typer.BadParameter(f'"{pair}" is not THEIRS=OURS, as in --map "Email Address=email"')
         found[theirs.strip()] = ours.strip()
     return found
 
 
-def _report(report: object, *, dry_run: bool) -> None:
-    words = {
-        "rows": "rows read",
-        "active": "become active (consent attested)",
-        "pending": "become pending (nobody vouched for their consent)",
-        "known": "known already, left as they are",
-        "suppressed": "left, bounced or complained before: not brought back",
-        "doubled": "twice in the file",
-        "invalid": "cannot be read",
-    }
-    for name, meaning in words.items():
+_DECISIONS = {
+    "active": "become active (consent attested or proven)",
+    "pending": "become pending (nobody vouched for their consent)",
+    "known": "known already, left as they are",
+    "suppressed": "left, bounced or complained before: not brought back",
+    "left": "left, bounced or complained there: never written to",
+    "withdrawn": "were readers here, and left there: no more letters",
+    "never": "did not ask for letters there: left out",
+    "doubled": "twice in the file",
+    "invalid": "cannot be read",
+}
+
+
+def _report(report: Import, *, dry_run: bool) -> None:
+    terminal.say(f"{report.rows:>10,}  rows read, as {report.format or 'plain'}")
+    for name, meaning in _DECISIONS.items():
         if count := getattr(report, name):
-            terminal.say(f"{count:>10,}  {meaning}")
-    for note in getattr(report, "notes", ()):
+            lines = report.lines.get(name, [])
+            more = ", ..." if count > len(lines) else ""
+            terminal.say(f"{count:>10,}  {meaning} (line {', '.join(map(str, lines))}{more})")
+    if report.proven:
+        terminal.say(f"{report.proven:>10,}  of the active ones bring their own proof")
+    if report.old_links:
+        terminal.say(f"{report.old_links:>10,}  ways out of old letters go on working")
+    for note in report.notes:
         terminal.say(f"            {note}")
-    if ignored := getattr(report, "ignored_columns", ()):
-        terminal.say(f"            columns not used: {', '.join(ignored)}")
+    used = ", ".join(theirs if theirs == ours else f"{theirs} as {ours}" for theirs, ours in report.columns.items())
+    for what, names in (
+        ("columns used", used),
+        ("columns not used", ", ".join(report.ignored_columns)),
+        ("tags not used", ", ".join(report.ignored_tags)),
+    ):
+        if names:
+            terminal.say(f"            {what}: {names}")
+    if report.pending and not dry_run:
+        terminal.say("To ask the pending ones, once: newsletter subscribers ask")
     if dry_run:
         terminal.say("This was a dry run: nothing was changed.")
+
+
+@group.command()
+def ask(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many, ask nobody.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask me.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask those whom an import brought without proof: one mail each, once, spread over the time."""
+    here: Here = context.obj
+    from newsletter.core.schedule import iso
+    from newsletter.flows import ask as asking
+
+    with here.open() as app:
+        would = asking.ask(app.desk, dry_run=True)
+        if not would.asked:
+            raise NothingToDo("Nobody is pending who was not asked already.")
+        if not dry_run and not yes:
+            question = f"Write to {would.asked:,} people who are pending?"
+            if not (sys.stdin.isatty() and typer.confirm(question)):
+                raise NotApproved("Nobody has said yes.", "Run it again with --yes.")
+        done = would if dry_run else asking.ask(app.desk)
+    if as_json:
+        terminal.document({**vars(done), "last_at": iso(done.last_at), "dry_run": dry_run})
+        return
+    terminal.say(f"{done.asked:>10,}  {'would be' if dry_run else 'are'} asked, {done.per_hour:,} an hour at most")
+    if done.last_at:
+        terminal.say(f"            the last mail is due {iso(done.last_at)}; `serve` or `newsletter tick` sends them")
+    if done.left:
+        terminal.say(f"{done.left:>10,}  are left for another time: run it again when those have gone")
 
 
 @group.command("list")
@@ -112,12 +177,16 @@ def list_(
 ) -> None:
     """Everybody on file, oldest first."""
     here: Here = context.obj
+    from newsletter.core.campaign import LETTER
     from newsletter.core.consent import State
     from newsletter.flows import audience
 
     if state and state not in {one.value for one in State}:
         raise NotFound(f'There is no state "{state}".', f"There are: {', '.join(State)}.")
     with here.open() as app:
+        topics = {LETTER, *app.desk.publication.topics}
+        if topic and topic not in topics:
+            raise NotFound(f'There is no topic "{topic}".', f"There are: {', '.join(sorted(topics))}.")
         rows = audience.each(app.desk, State(state) if state else None, topic or None)
         if as_json:
             _stream(rows)
@@ -152,43 +221,41 @@ def show(context: typer.Context, address: Address, as_json: Json = False) -> Non
     for name, value in found.items():
         if not isinstance(value, list) or name == "topics":
             terminal.say(f"{name:>13}  {', '.join(value) if isinstance(value, list) else value or '-'}")
-    for event in found.get("consent", []):
+    for event in found["consent"]:
         topics = ", ".join(event["topics"])
         terminal.say(
             f"{'consent':>13}  {event['at']}  {event['kind']} by {event['method']}  {topics} {event['note']}".rstrip()
         )
-    for grant in found.get("grants", []):
+    for grant in found["grants"]:
         terminal.say(f"{'granted':>13}  {grant['magnet']}, downloaded {grant['downloads']} times")
+    for one in found["against"]:
+        terminal.say(f"{'against':>13}  {one['at']}  {one['reason']}  {one['note']}".rstrip())
+    for one in found["campaigns"]:
+        terminal.say(f"{'letter':>13}  {one['campaign']}  {one['state']}  {one['reason'] or ''}".rstrip())
 
 
 @group.command()
 def export(
     context: typer.Context,
     format_: Annotated[
-        str, typer.Option("--format", metavar="csv|json", help="csv: one row each; json: with all consent.")
+        str, typer.Option("--format", metavar="csv|json", help="Both hold all; `subscribers import` reads both.")
     ] = "csv",
     as_json: Json = False,
 ) -> None:
-    """Everybody on file, on stdout."""
+    """Everybody on file with all their consent, on stdout."""
     here: Here = context.obj
-    from newsletter.flows import audience
+    from newsletter.flows import audience, restore
 
     if format_ not in {"csv", "json"}:
         raise typer.BadParameter('--format is "csv" or "json"')
     with here.open() as app:
+        rows = audience.export(app.desk)
         if as_json or format_ == "json":
-            _stream(audience.export(app.desk))
+            _stream(rows)
             return
-        names = ("email", "first_name", "last_name", "lang", "state", "topics", "created_at", "confirmed_at")
-        sys.stdout.write(_csv(names))
-        for row in audience.each(app.desk):
-            sys.stdout.write(_csv([";".join(row[name]) if name == "topics" else row[name] or "" for name in names]))
-
-
-def _csv(cells: object) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)  # type: ignore[arg-type]
-    return line.getvalue()
+        out = csv.writer(sys.stdout, lineterminator="\n")
+        out.writerow((*restore.PLAIN, *restore.WHOLE))
+        out.writerows(map(restore.cells, rows))
 
 
 @group.command()
@@ -216,6 +283,8 @@ def unsuppress(
 ) -> None:
     """Take back your own `suppress`; what a reader decided stays."""
     here: Here = context.obj
+    if not why.strip():
+        raise typer.BadParameter("--why needs a few words; they are kept as evidence")
     from newsletter.flows import audience
 
     with here.open() as app:

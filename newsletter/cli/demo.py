@@ -256,7 +256,7 @@ def epilogue(story: Story, issues: list[str]) -> None:
     terminal.say(f"The mails lie in     {FOLDER}/outbox (a Maildir: `mutt -f {FOLDER}/outbox` reads it)")
     terminal.say(f"Look at a letter     {FOLDER}/look/email.html in a browser, email.txt in a terminal")
     terminal.say("Try next")
-    terminal.say(f"    newsletter check {issues[0]}")
+    terminal.say(f"    newsletter check {Path(issues[0]).stem[11:]}")
     terminal.say("    newsletter serve                     then open http://localhost:8000")
     terminal.say(f"    newsletter -C {FOLDER} status")
 
@@ -300,7 +300,7 @@ def only_here(environ: Mapping[str, str], port: int) -> dict[str, str]:
 
 
 def prepare(here: Here, root: Path) -> list[str]:
-    """A publication for the demo alone: a copy of this one, with two issues ready to go. Their names."""
+    """A publication for the demo alone: a copy of this one, with two issues ready to go. Their paths."""
     from newsletter.content import library
 
     shutil.rmtree(root, ignore_errors=True)
@@ -321,7 +321,7 @@ def prepare(here: Here, root: Path) -> list[str]:
         text = _SECOND.format(subject=f"A letter from the demo ({number + 1})", date=name[:10])
         (root / "issues" / name).write_text(text, "utf-8")
         names.append(name)
-    return [f"issues/{name}" for name in names]
+    return [str(root / "issues" / name) for name in names]  # whole paths: from here, a short one is the original
 
 
 @contextlib.contextmanager

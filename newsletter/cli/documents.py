@@ -32,9 +32,23 @@ STATUS = (
     "soaking_until",
     "brake",
 )
+_REVIEW = (
+    "issue",
+    "subject",
+    "fate",
+    "sentence",
+    "audience",
+    "send_at",
+    "content_sha256",
+    "review_url",
+    "asked",
+    "problems",
+)
 KEYS = {
     "send": (*STATUS, "sent", "settling", "settling_until", "why", "notes", "last_claim_at"),
-    "status": (*STATUS, "reasons", "last_claim_at", "all_paused", "told"),
+    "review": _REVIEW,
+    "approve": (*_REVIEW, "holds_until"),
+    "status": (*STATUS, "checksum", "reasons", "last_claim_at", "all_paused", "told"),
     "resolve": (*STATUS, "settled", "settling", "settling_until"),
     "cancel": STATUS,
     "prove": ("provider", "at", "proven", "steps"),
@@ -50,7 +64,7 @@ def empty(command: str) -> dict[str, object]:
 
         from newsletter.core.campaign import Plan
 
-        return dict.fromkeys([*(field.name for field in fields(Plan)), "hash"])
+        return dict.fromkeys([*(field.name for field in fields(Plan)), "hash", "review_url"])
     return dict.fromkeys(KEYS.get(command, ()))
 
 
@@ -62,30 +76,9 @@ def failed(command: str, known: object, what: str, fix: str, code: int) -> dict[
 
 def status(campaign: Campaign, counts: Counts) -> dict[str, object]:
     """A campaign and its counts."""
-    from newsletter.core.schedule import iso
+    from newsletter.core.campaign import as_json
 
-    return {
-        "issue": campaign.key,
-        "campaign": campaign.pid,
-        "state": campaign.state.value,
-        "subject": campaign.subject,
-        "provider": campaign.provider,
-        "audience": counts.audience,
-        "submitted": counts.submitted,
-        "suppressed": counts.suppressed,
-        "failed": counts.failed,
-        "uncertain": counts.uncertain,
-        "pending": counts.pending,
-        "batches": campaign.batches,
-        "excluded": dict(campaign.excluded),
-        "content_sha256": campaign.content_sha256,
-        "frozen_at": iso(campaign.frozen_at),
-        "started_at": iso(campaign.started_at),
-        "finished_at": iso(campaign.finished_at),
-        "held_until": iso(campaign.held_until),
-        "soaking_until": iso(campaign.soak_until),
-        "brake": campaign.brake or None,
-    }
+    return as_json(campaign, counts)
 
 
 def told(told: Told) -> dict[str, object]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from newsletter.errors import (
+    AccessRefused,
     ConfigurationError,
     ContentError,
     NewsletterError,
@@ -26,6 +27,7 @@ TABLE: tuple[tuple[type[NewsletterError], int], ...] = (
     (NothingToDo, NOTHING),
     (WorkLeft, LEFT),
     (NotApproved, REFUSED),
+    (AccessRefused, CONFIG),
     (ConfigurationError, CONFIG),
     (NewsletterError, PROBLEMS),
 )

@@ -57,17 +57,17 @@ def markdown(found: Sequence[Problem], summary: str) -> str:
 
 def _row(one: Problem) -> str:
     place = f"{one.file}:{one.line}:{one.col}" if one.line else one.file
-    cells = (f"{_MARKS[one.level]} {one.code}", _code(place), _cell(one.message), _code(one.fix) if one.fix else "")
+    cells = (f"{_MARKS[one.level]} {one.code}", code(place), cell(one.message), code(one.fix) if one.fix else "")
     return "| " + " | ".join(cells) + " |"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Text that stays text within a table of GitHub's Markdown: no mention, no link, no tag."""
     safe = re.sub(r"([\\`*_{}\[\]<>|~#])", r"\\\1", " ".join(text.split()))
     return safe.replace("@", "&#64;").replace("://", ":&#8203;//")
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """The same as code; a fix of several lines is several pieces."""
     pieces = [line.replace("|", "\\|") for line in text.split("\n")]
     ticks = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)

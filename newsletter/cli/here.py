@@ -25,6 +25,10 @@ class Here:
 
         return open_app(self.root, self.environ, provider=provider)
 
+    def asks_a_server(self) -> bool:
+        """Whether another machine plans and sends (NEWSLETTER_SERVER__URL)."""
+        return bool(self.settings().server.url)
+
     def settings(self) -> Settings:
         """The settings alone."""
         from newsletter.settings import load

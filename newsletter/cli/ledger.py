@@ -46,7 +46,7 @@ def status(
     here: Here = context.obj
     from newsletter.core.schedule import iso
     from newsletter.flows.brake import told as told_
-    from newsletter.flows.ledger import held, last_claim
+    from newsletter.flows.ledger import checksum, held, last_claim
     from newsletter.flows.ledger import status as status_
 
     with here.open() as app:
@@ -58,9 +58,10 @@ def status(
             return
         campaign, counts, reasons = status_(issue, app.desk)
         claimed = last_claim(campaign, app.desk)
-        told = told_(campaign, app.desk)
+        told, proof = told_(campaign, app.desk), checksum(campaign, app.desk)
     if as_json:
         more = {
+            "checksum": proof or None,
             "reasons": dict(reasons),
             "last_claim_at": iso(claimed),
             "all_paused": stopped.paused,
@@ -79,6 +80,8 @@ def status(
         terminal.say(f"{count:>10,}  not in the audience when it was frozen: {why}")
     _told(told)
     _leavers(claimed)
+    if proof:
+        terminal.say(f"The ledger's checksum is {proof}.")
 
 
 def _told(told: Told) -> None:

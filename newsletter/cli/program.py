@@ -59,21 +59,27 @@ def _commands() -> None:
         content,
         database,
         demo,
+        doctor,
         embedding,
         hearing,
         importing,
+        keys,
         ledger,
         proving,
+        reviewing,
         sending,
         serving,
+        starting,
         writing,
     )
 
     for module in (
+        starting,
         content,
         writing,
         importing,
         sending,
+        reviewing,
         ledger,
         audience,
         hearing,
@@ -81,6 +87,8 @@ def _commands() -> None:
         serving,
         embedding,
         database,
+        keys,
+        doctor,
         demo,
     ):
         module.register(app)

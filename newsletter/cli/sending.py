@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +14,7 @@ import typer
 from newsletter.cli import documents, exits, terminal
 from newsletter.cli.here import Here
 from newsletter.cli.progress import Progress, is_terminal, span
+from newsletter.cli.stopping import Stop
 from newsletter.errors import ContentError, NewsletterError, NotApproved, NothingToDo
 
 if TYPE_CHECKING:
@@ -51,18 +50,31 @@ def plan(
     Who, how many, when, through what, in how many calls; what is left out, and why; with a hash.
     """
     here: Here = context.obj
-    from newsletter.flows.plan import plan as plan_
-
-    with here.open(provider) as app:
-        made, _ = plan_(issue, app.desk, again=again)
+    made, url = _planned(issue, here, provider, again)
     if out is not None:
         out.write_text(json.dumps(made.as_json(), ensure_ascii=False, indent=2) + "\n", "utf-8")
     if as_json:
-        terminal.document(made.as_json())
+        terminal.document({**made.as_json(), "review_url": url or None})
     else:
         _show(made)
+        if url:
+            terminal.say(f"{'look':>9}  {url}")
         if out is not None:
             terminal.say(f"\nwritten to {out}")
+
+
+def _planned(issue: str, here: Here, provider: str, again: str) -> tuple[Plan, str]:
+    """The plan, and where the letter can be looked at: a link that can do no more."""
+    if here.asks_a_server():
+        from newsletter.cli import remote
+
+        return remote.planned(issue, here, again=again), ""
+    from newsletter.flows.plan import plan as plan_
+    from newsletter.flows.review import page
+
+    with here.open(provider) as app:
+        made, ready = plan_(issue, app.desk, again=again)
+        return made, page(made, ready, app.desk)
 
 
 def _show(made: Plan) -> None:
@@ -133,6 +145,10 @@ def send(
     if due:
         if issue or yes or again or approval is not None:
             raise typer.BadParameter("--due stands alone: it takes what is due, in its own time.", param_hint="--due")
+        if here.asks_a_server():
+            from newsletter.cli import remote
+
+            return remote.send_due(here, _stop_due(as_json=as_json), seconds=max_seconds, as_json=as_json)
         with here.open(provider) as app:
             return _send_due(app, seconds=max_seconds, as_json=as_json)
     if not issue:
@@ -143,10 +159,15 @@ def send(
             f"Make a plan (newsletter plan {issue} -o plan.json), then --plan plan.json or --yes.",
         )
     agreed = _read(approval) if approval is not None else None
+    if here.asks_a_server():
+        from newsletter.cli import remote
+
+        said = remote.How(plan=None if yes else agreed, again=again, seconds=max_seconds)
+        return remote.send(issue, here, said, Stop({} if as_json else None), as_json=as_json)
     with here.open(provider) as app:
         hold = agreed is not None and not yes
         how = {"approval": agreed, "hold": hold, "again": again}
-        report = _send(issue, app, _stop_on_signals(), seconds=max_seconds, **how)
+        report = _send(issue, app, Stop({} if as_json else None), seconds=max_seconds, **how)
         document = _document(report, app) if as_json else {}
     if as_json:
         terminal.document(document)
@@ -155,7 +176,7 @@ def send(
     return _ended(report)
 
 
-def _send(issue: str, app: App, stop: Event, *, seconds: float | None, **how: Any) -> Report:
+def _send(issue: str, app: App, stop: Stop, *, seconds: float | None, **how: Any) -> Report:
     """Send one. What the ledger says when it fails travels with the error."""
     from newsletter.flows.send import send as send_
 
@@ -166,6 +187,7 @@ def _send(issue: str, app: App, stop: Event, *, seconds: float | None, **how: An
         problem.known = _known(issue, app)
         raise
     finally:
+        stop.returned = stop.is_set()
         progress.end()
 
 
@@ -207,7 +229,8 @@ def _say(report: Report) -> None:
 def _send_due(app: App, *, seconds: float | None, as_json: bool) -> int:
     """Send what is due, one after another; what goes wrong with one does not hold the others."""
     found = _due(app)
-    stop, deadline = _stop_on_signals(), time.monotonic() + seconds if seconds is not None else None
+    stop = _stop_due(as_json=as_json)
+    deadline = time.monotonic() + seconds if seconds is not None else None
     codes, documents_ = [], []
     for one in found:
         left = deadline - time.monotonic() if deadline is not None else None
@@ -237,9 +260,7 @@ def _due(app: App) -> list[Due]:
         raise
 
 
-def _send_one(
-    one: Due, app: App, stop: Event, *, seconds: float | None, as_json: bool
-) -> tuple[int, dict[str, object]]:
+def _send_one(one: Due, app: App, stop: Stop, *, seconds: float | None, as_json: bool) -> tuple[int, dict[str, object]]:
     try:
         if one.refused is not None:
             raise one.refused
@@ -292,12 +313,8 @@ def _read(path: Path) -> dict[str, Any]:
     return found
 
 
-def _stop_on_signals() -> Event:
-    """SIGINT and SIGTERM stop claiming; calls in flight finish and are written down."""
-    stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
+def _stop_due(*, as_json: bool) -> Stop:
+    return Stop({"issues": [], "exit": exits.LEFT} if as_json else None)
 
 
 def _note(line: str) -> None:

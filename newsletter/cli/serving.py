@@ -35,8 +35,13 @@ def serve(
 def tick(context: typer.Context) -> None:
     """Do everything that is due, once."""
     here: Here = context.obj
+    from newsletter.cli.stopping import Stop
+    from newsletter.flows import due
     from newsletter.flows.tick import tick as tick_
 
     with here.open() as app:
         done = tick_(app.desk)
+        gone = due.go(app.desk, stop=Stop())
     terminal.say(f"{terminal.counted(done.mails, 'mail')} sent.")
+    for key in gone:
+        terminal.say(f"{key} went on.")

@@ -29,6 +29,11 @@ def say(line: str = "") -> None:
     sys.stdout.write(line + "\n")
 
 
+def note(line: str) -> None:
+    """A line on stderr, beside what others read on stdout."""
+    sys.stderr.write(line + "\n")
+
+
 def document(value: object) -> None:
     """One JSON document on stdout, and nothing else there."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")

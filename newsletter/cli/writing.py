@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,14 @@ from newsletter.cli.here import Here
 
 if TYPE_CHECKING:
     from newsletter.flows.compare import Comparison
+
+
+class Look(StrEnum):
+    """How what is different is printed."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+
 
 Issue = Annotated[str, typer.Argument(metavar="ISSUE", help="A path or a slug.")]
 _SHOWN = 80
@@ -114,11 +123,21 @@ def diff(
     context: typer.Context,
     issue: Issue,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    format_: Annotated[Look, typer.Option("--format", help="How to print it.")] = Look.TEXT,
 ) -> None:
-    """Say what is different from the last one sent."""
-    here: Here = context.obj
-    from newsletter.flows.compare import compare
+    """Say what is different from the last one sent.
 
+    As Markdown it is for a pull request: the first issue has nothing beside it there.
+    """
+    here: Here = context.obj
+    from newsletter.flows.compare import beside, compare
+
+    if format_ is Look.MARKDOWN and not as_json:
+        from newsletter.cli.glance import markdown
+
+        with here.open() as app:
+            terminal.say(markdown(*beside(issue, app.desk)))
+        return
     with here.open() as app:
         found = compare(issue, app.desk)
     if as_json:

@@ -20,6 +20,7 @@ from newsletter.content.checks import (
     links,
     mail,
     pictures,
+    samples,
     shape,
     signs,
     subject,
@@ -73,6 +74,7 @@ RULES: tuple[Callable[[Case], Iterator[Problem]], ...] = (
     care.envelope,
     care.crisis,
     address.postal,
+    samples.samples,
 )
 """What can be told of an issue as it is written; a new rule is put into its family's file and named here."""
 

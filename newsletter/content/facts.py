@@ -27,6 +27,15 @@ def day(date: dt.date, words: Mapping[str, str]) -> str:
     )
 
 
+def brief_day(date: dt.date, words: Mapping[str, str]) -> str:
+    """A date of these weeks, with its weekday: "Tuesday 1 December"."""
+    return words["date.brief"].format(
+        weekday=words["date.weekdays"].split()[date.weekday()],
+        day=date.day,
+        month=words["date.months"].split()[date.month - 1],
+    )
+
+
 def of_issue(issue: Issue, minutes: int, words: Mapping[str, str]) -> tuple[str, ...]:
     """Number, date and reading time of an issue, those that are known."""
     number = words["mail.letter_number"].format(number=issue.number) if issue.number is not None else ""

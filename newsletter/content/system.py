@@ -18,6 +18,7 @@ from newsletter.content.blocks import Block, Button, Inline, Link, MagnetCard, P
 from newsletter.content.inline import Stream, pieces, text, together_text
 from newsletter.content.rows import Look, Offer
 from newsletter.content.words import words
+from newsletter.core.consent import Mail
 from newsletter.core.email import UNSUBSCRIBE_URL, Email, Mailbox, Pieces, fill
 from newsletter.core.publication import Magnet, Publication
 
@@ -77,27 +78,33 @@ def confirm(
     topics: Sequence[str] = (),
     lang: str = "en",
     days: int = 7,
+    kind: Mail = Mail.CONFIRM,
 ) -> Email:
-    """Please confirm: the first mail to an address.
+    """Please confirm: the first mail to an address; once more (`REMIND`), to who has not answered it for a day; or
+    (`ASK`) to whom the owner brought along from elsewhere without proof that they asked.
 
     In: the link whose page has the button; the free resource asked for, if any; the names of the topics
     asked for; the language; for how many days the link works. No List-Unsubscribe: there is no list yet.
     """
     house = House(publication, root, base_url.rstrip("/"), lang)
-    asked = house.say("confirm.magnet", title=magnet.title) if magnet else house.say("confirm.nothing")
+    which = "moved" if kind is Mail.ASK else kind.value
+    asked = house.say(f"{which}.magnet", title=magnet.title) if magnet else house.say(f"{which}.nothing")
     topic = house.say("confirm.also" if magnet else "confirm.topics", topics=_listed(topics)) if topics else ""
     return _email(
         house,
         Notice(
-            subject=house.say("confirm.subject_magnet" if magnet else "confirm.subject"),
-            title=house.say("confirm.title"),
-            preheader=house.say("confirm.preheader"),
+            subject=house.say(f"{which}.subject_magnet" if magnet else f"{which}.subject"),
+            title=house.say(f"{which}.title"),
+            preheader=house.say(f"{which}.preheader"),
             body=(
                 *_paragraphs(asked, topic),
                 Button((confirm_url,), (Words(house.say("confirm.button")),)),
-                *_paragraphs(house.say("confirm.link", days=days), house.say("confirm.not_you")),
+                *_paragraphs(
+                    house.say("confirm.link", days=days),
+                    house.say("moved.not_you" if kind is Mail.ASK else "confirm.not_you"),
+                ),
             ),
-            why=house.say("confirm.why"),
+            why=house.say(f"{which}.why"),
         ),
     )
 
@@ -216,9 +223,9 @@ def alert(
 ) -> Email:
     """Something the owner is told.
 
-    In: `what` is "held" (a letter is about to go), "stopped" (one stopped by itself), or "lift" (somebody who agreed
-    anew is blocked by the provider); what the sentences name; for "held" the page with the Stop, and for how many days
-    it works.
+    In: `what` is "held" (a letter is about to go), "stopped" (one stopped by itself), "lift" (somebody who agreed
+    anew is blocked by the provider), or "full" (confirmations wait for their cap); what the sentences name; for "held"
+    the page with the Stop, and for how many days it works.
     """
     house = House(publication, root, base_url.rstrip("/"), lang)
 
@@ -231,6 +238,28 @@ def alert(
     elif what == "stopped":
         body = (*body, *_paragraphs(say("go")))
     return _email(house, Notice(say("subject"), say("title"), say("preheader"), body, say("why")))
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A mail to somebody of the house: paragraphs, a button if there is one, paragraphs."""
+
+    subject: str
+    title: str
+    preheader: str
+    before: tuple[str, ...]
+    why: str  # stands in the footer
+    url: str = ""
+    button: str = ""
+    after: tuple[str, ...] = ()
+
+
+def to_the_house(publication: Publication, letter: Letter, *, root: Path, base_url: str, lang: str) -> Email:
+    """A mail to the owner or an editor, about a letter of theirs. In: the language it is written in."""
+    press = (Button((letter.url,), (Words(letter.button),)),) if letter.url else ()
+    body = (*_paragraphs(*letter.before), *press, *_paragraphs(*letter.after))
+    house = House(publication, root, base_url.rstrip("/"), lang)
+    return _email(house, Notice(letter.subject, letter.title, letter.preheader, body, letter.why))
 
 
 def _paragraphs(*said: str) -> tuple[Block, ...]:

@@ -3,8 +3,10 @@
     events_of(message, now)  ->  Event...       delivery status (RFC 3464), abuse reports (RFC 5965), and the free
                                                 forms of systems that know neither
 
-Who it is about is told by our own marks first: the key in the return path or the Message-ID of what came back. The
-address in the text is asked last: mail is forwarded, and a report may name an address we never wrote to.
+Who it is about is told by our own marks: the key in the return path, the Message-ID of what came back, the credential
+in its List-Unsubscribe (some mailbox providers black out every address in a report, and leave that). The address in
+the text is told as it stands: mail is forwarded, a report may name an address we never wrote to, and anybody can write
+one.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Literal
 
 from newsletter.core.address import mentioned
 from newsletter.core.event import Event, EventType, Reason
+from newsletter.core.feedback import FULL, GONE_FOR_SURE, is_ours, says_gone
 
 VERP = "bounces+"
 """How a return path begins that carries a delivery's key: `bounces+<key>@domain`."""
@@ -48,9 +51,20 @@ def _events(message: bytes, now: datetime) -> list[Event]:
     mail = email.message_from_bytes(message, policy=policy.compat32)
     at = _moment(mail, now)
     key, message_id = _marks(mail)
+    way_out = _way_out(mail)
     named = key is not None or any(part.get_content_type() in _MACHINE for part in mail.walk())
     found = [
-        Event(type_, _id(mail, message, who, type_), at, who or None, permanent and named, reason, message_id, key)
+        Event(
+            type_,
+            _id(mail, message, who, type_),
+            at,
+            who or None,
+            permanent and named,
+            reason,
+            message_id,
+            key,
+            way_out,
+        )
         for who, type_, permanent, reason in _told(mail)
     ]
     return (
@@ -129,11 +143,11 @@ def _about(
     code: str, subject: str, said: str, *, for_good: bool
 ) -> Literal["invalid", "bounce", "block", "authentication", "ours"]:
     """Whose fault a failure is: the address's, its mailbox's, ours by reputation, by authentication, or by content."""
-    if code in _OUR_AUTHENTICATION:
+    if is_ours(code):
         return "authentication"
-    if code not in _GONE_FOR_SURE and _ABOUT_SENDER.search(said):
+    if code not in GONE_FOR_SURE and _ABOUT_SENDER.search(said):
         return "block"
-    if code in _NO_SUCH_MAILBOX or (for_good and _GONE.search(said)):
+    if code in _NO_SUCH_MAILBOX or (for_good and says_gone(said)):
         return "invalid"
     if subject == "7" or _BLOCKED.search(said):
         return "block"
@@ -141,7 +155,7 @@ def _about(
 
 
 def _is_full(code: str, said: str) -> bool:
-    return code in _FULL or _FULL_WORDS.search(said) is not None
+    return code in FULL or _FULL_WORDS.search(said) is not None
 
 
 def _class(said: str, status: str) -> str:
@@ -152,9 +166,7 @@ def _class(said: str, status: str) -> str:
 
 _CODE = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _REPLY = re.compile(r"\b([45])\d\d\b")
-_OUR_AUTHENTICATION = {"7.515", *(f"7.{detail}" for detail in range(20, 33))}
 _CONTINUED = re.compile(r"(?<=\s)[245]\d\d-(?:[245]\.\d{1,3}\.\d{1,3})?(?=\s)")  # how a reply goes on in the next line
-_GONE_FOR_SURE = {"1.1", "1.10"}
 _NO_SUCH_MAILBOX = {"1.0", "1.1", "1.2", "1.3", "1.4", "1.6", "1.10", "2.1"}
 _ABOUT_SENDER = re.compile(
     r"sender (?:address )?rejected|not allowed to send|spamhaus|too many|at a rate|rate limit"
@@ -162,18 +174,8 @@ _ABOUT_SENDER = re.compile(
     re.IGNORECASE,
 )
 _TOO_LARGE = {"2.3", "3.4"}
-_FULL = {"2.2", "3.1"}
 _FULL_WORDS = re.compile(
     r"quota|(?:mailbox|inbox|storage).{0,20}full|insufficient.{0,12}(?:space|storage)", re.IGNORECASE
-)
-_GONE = re.compile(
-    r"(?:user|mailbox|account|recipient|address|alias)[^.\n]{0,40}"
-    r"(?:unknown|not (?:found|exist)|doesn'?t exist|does not exist|no longer|invalid|unavailable|disabled|inactive)"
-    r"|no such (?:user|recipient|mailbox|account|person|address)|unknown (?:user|recipient|local)|not our customer"
-    r"|recipient address rejected: access denied|(?:invalid|unknown) recipient|domain is not reachable"
-    r"|unrouteable address|host (?:or domain )?(?:name )?(?:unknown|not found)|domain not found"
-    r"|doesn'?t have an? .{0,20}account",
-    re.IGNORECASE,
 )
 _BLOCKED = re.compile(
     r"\bspam\b|blacklist|block ?list|blocklisted|blocked|\brbl\b|dnsbl|reputation|policy|denied|rejected due to|"
@@ -270,8 +272,15 @@ def _marks(mail: Message) -> tuple[str | None, str | None]:
     return key if _KEY.fullmatch(key) else None, message_id
 
 
+def _way_out(mail: Message) -> str | None:
+    """The credential of the unsubscribe link in what came back, whose it is."""
+    found = _LINK.search("".join(_returned(mail, "List-Unsubscribe").split()))
+    return found[1] if found else None
+
+
 _VERP = re.compile(re.escape(VERP) + r"([A-Za-z0-9_-]+)@")
 _KEY = re.compile(r"[0-9a-f]{16,32}-[0-9a-f]{16,32}")
+_LINK = re.compile(r"/unsubscribe/([A-Za-z0-9_-]{16,64})(?![A-Za-z0-9_-])")
 
 
 def _returned(mail: Message, name: str) -> str:
@@ -283,7 +292,7 @@ def _returned(mail: Message, name: str) -> str:
             if isinstance(inner, Message) and inner.get(name):
                 value = str(inner.get(name)).strip()
                 return _address(value) if name == "To" else value
-    quoted = re.search(rf"(?im)^[> ]*{name}:[ \t]*(\S.*)$", _body(mail))
+    quoted = re.search(rf"(?im)^[> ]*{name}:[ \t]*(?:\r?\n[> ]*[ \t]+)?(\S.*)$", _body(mail))
     if quoted is None:
         return ""
     return _address(quoted[1]) if name == "To" else quoted[1].strip()

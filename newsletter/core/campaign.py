@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from newsletter.core.delivery import Outcome, Recipient
+from newsletter.core.schedule import iso
 
 LETTER = "letter"
 """The letter's own topic: given by ticking the box, or by an attested import."""
@@ -214,6 +215,32 @@ class Plan:
 
     def _topics(self) -> dict[str, list[str]]:
         return {name: list(topics) for name, topics in sorted(self.topics.items())}
+
+
+def as_json(campaign: Campaign, counts: Counts) -> dict[str, object]:
+    """A campaign and its counts as programs read them."""
+    return {
+        "issue": campaign.key,
+        "campaign": campaign.pid,
+        "state": campaign.state.value,
+        "subject": campaign.subject,
+        "provider": campaign.provider,
+        "audience": counts.audience,
+        "submitted": counts.submitted,
+        "suppressed": counts.suppressed,
+        "failed": counts.failed,
+        "uncertain": counts.uncertain,
+        "pending": counts.pending,
+        "batches": campaign.batches,
+        "excluded": dict(campaign.excluded),
+        "content_sha256": campaign.content_sha256,
+        "frozen_at": iso(campaign.frozen_at),
+        "started_at": iso(campaign.started_at),
+        "finished_at": iso(campaign.finished_at),
+        "held_until": iso(campaign.held_until),
+        "soaking_until": iso(campaign.soak_until),
+        "brake": campaign.brake or None,
+    }
 
 
 def growth_allowed(planned: int, max_growth: float, at_least: int = 50) -> int:

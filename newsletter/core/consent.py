@@ -56,6 +56,8 @@ class Mail(StrEnum):
     """The transactional mails of the front door."""
 
     CONFIRM = "confirm"
+    REMIND = "remind"
+    ASK = "ask"  # whom an import brought without proof
     WORKBOOK = "workbook"
     ALREADY = "already"
     EXPORT = "export"

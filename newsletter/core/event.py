@@ -5,7 +5,6 @@ Types and reasons are one list for all providers; what it said itself stays besi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,17 +33,6 @@ Reason = Literal["", "bounce", "invalid", "block", "authentication", "complaint"
 """Why, where it matters: `block` is about us, not the address; `authentication` that our own is broken."""
 
 
-def is_authentication(words: str) -> bool:
-    """Whether a mail server's refusal says that our own authentication is broken: it means nobody's address.
-
-    5.7.515 is Outlook's (SPF, DKIM or DMARC fail), 5.7.26 to 5.7.32 are Gmail's (the first also RFC 7372 3.4).
-    """
-    return _AUTHENTICATION.search(words) is not None
-
-
-_AUTHENTICATION = re.compile(r"(?<![\d.])[45]\.7\.(?:515|2[6-9]|3[0-2])(?!\d)")
-
-
 @dataclass(frozen=True)
 class Event:
     """One thing that happened to one message.
@@ -61,6 +49,7 @@ class Event:
     reason: Reason = ""
     message_id: str | None = None
     key: str | None = None
+    way_out: str | None = field(default=None, repr=False)  # the credential of our unsubscribe link, where it is told
     url: str | None = field(default=None, repr=False)
     machine: bool | None = None  # an open or click that was surely no person's
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -97,3 +86,4 @@ class Heard:
     message_id: str | None
     campaign: str | None
     at: datetime
+    matched: bool = True  # whether it is about somebody we know

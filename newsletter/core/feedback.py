@@ -1,14 +1,17 @@
 """What an event means for the subscriber it is about. Most mean nothing: only a few may end a subscription.
 
 A mailbox that is full, or a server that is away, says nothing about the address until it has said so often; a
-refusal that is about us (our content, our reputation, our own authentication) never does.
+refusal that is about us (our content, our reputation, our own authentication) never does. That is one rule, whoever
+tells: a provider by webhook, a mail server by mail, a provider's list.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
+from newsletter.core import event
 from newsletter.core.consent import Change, Reason
 from newsletter.core.event import Event, EventType
 
@@ -49,6 +52,66 @@ def enough(moments: Collection[datetime], now: datetime) -> bool:
     recent = {moment.date() for moment in moments if now - moment <= SOFT_SPAN}
     return len(recent) >= SOFT_BOUNCES
 
+
+# --- the words of a mail server --------------------------------------------------------------------
+
+
+def judged(words: str, permanent: bool, reason: event.Reason) -> tuple[bool, event.Reason]:
+    """What a provider calls a bounce, corrected by the mail server's own words where these are clear.
+
+    In: the words with their status codes (RFC 3463), the server's own first; the provider's verdict. A provider calls
+    much of it hard: a mailbox that is full (X.2.2), a policy (X.7.X). What says that the address is no more stays.
+    """
+    codes = codes_of(words)
+    if any(map(is_ours, codes)):
+        return False, "authentication"
+    if not permanent or not codes or codes[0] in GONE_FOR_SURE or says_gone(words):
+        return permanent, reason
+    if codes[0] in FULL:
+        return False, "bounce"
+    if codes[0].startswith("7."):
+        return False, "block"
+    return permanent, reason
+
+
+def codes_of(words: str) -> list[str]:
+    """Subject and detail of each status code in a server's words: "1.1" of "5.1.1". Success is none, nor X.0.0."""
+    return [f"{subject}.{detail}" for subject, detail in _CODE.findall(words) if (subject, detail) != ("0", "0")]
+
+
+def is_authentication(words: str) -> bool:
+    """Whether a mail server's refusal says that our own authentication is broken: it means nobody's address."""
+    return any(map(is_ours, codes_of(words)))
+
+
+def is_ours(code: str) -> bool:
+    """Whether a code says that SPF, DKIM or DMARC fail.
+
+    5.7.515 is Outlook's, 5.7.26 to 5.7.32 are Gmail's; 5.7.20 to 5.7.24 and 5.7.26 stand in RFC 7372 3.
+    """
+    return code in _OUR_AUTHENTICATION
+
+
+def says_gone(words: str) -> bool:
+    """Whether a server says in words that there is no such address."""
+    return _GONE.search(words) is not None
+
+
+_CODE = re.compile(r"(?<![\d.])[45]\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
+_OUR_AUTHENTICATION = {"7.515", *(f"7.{detail}" for detail in (*range(20, 25), *range(26, 33)))}
+GONE_FOR_SURE = {"1.1", "1.10"}
+FULL = {"2.2", "3.1"}
+_GONE = re.compile(
+    r"(?:user|mailbox|account|recipient|address|alias)[^.\n]{0,40}"
+    r"(?:unknown|not (?:found|exist)|doesn'?t exist|does not exist|no longer|invalid|unavailable|disabled|inactive)"
+    r"|no such (?:user|recipient|mailbox|account|person|address)|unknown (?:user|recipient|local)|not our customer"
+    r"|recipient address rejected: access denied|(?:invalid|unknown) recipient|domain is not reachable"
+    r"|unrouteable address|host (?:or domain )?(?:name )?(?:unknown|not found)|domain not found"
+    r"|doesn'?t have an? .{0,20}account",
+    re.IGNORECASE,
+)
+
+# --- what it leads to ------------------------------------------------------------------------------
 
 REASONS = {Change.BOUNCE: Reason.BOUNCED, Change.COMPLAINT: Reason.COMPLAINED, Change.UNSUBSCRIBE: Reason.UNSUBSCRIBED}
 """Why the address is suppressed after a change."""

@@ -44,7 +44,11 @@ class Told:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something the owner is to be told: that a campaign is "held", or "stopped", or that a "lift" was in vain."""
+    """Something the owner or an editor (`who`, see `core/review.py`) is to be told.
+
+    A letter was stopped ("paused") or has ended ("report"), did not go ("missed"), is to be approved ("ask") or looked
+    at ("proof"). A campaign is "held", or "stopped"; a "lift" was in vain; confirmations wait, as a cap is "full".
+    """
 
     key: str
     kind: str
@@ -54,3 +58,4 @@ class Notice:
     campaign: str = ""  # its key
     subject: str = ""
     audience: int = 0
+    who: str = "owner-0"

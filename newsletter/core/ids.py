@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import hashlib
 from collections.abc import Callable, Iterator
 
@@ -53,4 +53,7 @@ def digest(token: str) -> str:
 
 
 def _letters(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return binascii.b2a_base64(raw, newline=False).translate(_FOR_URLS, b"=").decode()
+
+
+_FOR_URLS = bytes.maketrans(b"+/", b"-_")  # RFC 4648, section 5

@@ -31,6 +31,8 @@ class Purpose(StrEnum):
     EXPORT = "export"
     ERASE = "erase"
     STOP = "stop"
+    APPROVE = "approve"
+    DOCTOR = "doctor"
 
 
 LIFETIME = {
@@ -41,6 +43,8 @@ LIFETIME = {
     Purpose.EXPORT: timedelta(hours=24),
     Purpose.ERASE: timedelta(hours=24),
     Purpose.STOP: timedelta(days=3),
+    Purpose.APPROVE: timedelta(days=14),
+    Purpose.DOCTOR: timedelta(minutes=10),
 }
 
 
@@ -87,6 +91,10 @@ class Links:
     def stop(self, campaign_id: int, now: datetime) -> str:
         """The page whose button stops a campaign: only ever mailed to the owner."""
         return f"{self.base_url}/stop/{self.sign(Purpose.STOP, [campaign_id], now)}"
+
+    def approve(self, review_id: int, role: int, number: int, now: datetime) -> str:
+        """The page that shows a letter before it goes; what it lets do depends on whose link it is."""
+        return f"{self.base_url}/approve/{self.sign(Purpose.APPROVE, [review_id, role, number], now)}"
 
     def free(self, magnet: str) -> str:
         """The public page of a free resource: short, to hand on."""

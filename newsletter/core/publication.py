@@ -110,11 +110,13 @@ class Look:
 
 @dataclass(frozen=True)
 class Limits:
-    """Caps on confirmation mail, all addresses together."""
+    """Caps on confirmation mail: all addresses together, and those of one domain (but the largest) in an hour."""
 
     __pydantic_config__: ClassVar = STRICT
     confirmations_per_hour: int = 60
     confirmations_per_day: int = 300
+    confirmations_per_domain: int = 20
+    asks_per_hour: int = 200  # of whom an import brought
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,8 @@ class Publication:
     language: str = "en"
     timezone: str = "UTC"
     send_at: time | None = None
-    rhythm: str = ""
+    rhythm: str = ""  # when a letter is expected: core/rhythm.py
+    holidays: tuple[str, ...] = ()  # days, or stretches of days, on which none is
     first_send: date | None = None
     readership: Literal["public", "patients"] = "public"
     theme: str = "letter"
@@ -163,6 +166,7 @@ class Publication:
     owners: tuple[str, ...] = ()
     editors: tuple[str, ...] = ()
     seeds: tuple[str, ...] = ()
+    old_unsubscribe: str = ""  # how links of the system before us look: core/elsewhere.py
 
     @property
     def default_sender(self) -> Sender:

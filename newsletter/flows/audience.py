@@ -7,62 +7,32 @@ as unsubscribed, bounced or complained, stays so.
 
 from __future__ import annotations
 
-import codecs
-import csv
+import gc
+import hashlib
 import itertools
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any
 
 from newsletter.core import address, ids
 from newsletter.core.campaign import LETTER
+from newsletter.core.columns import Standing
 from newsletter.core.consent import Evidence, Kind, Mail, Newcomer, Reason, State, Subscriber
 from newsletter.core.schedule import iso
-from newsletter.errors import AddressRefused, FileRefused, NotFound, NothingToDo, WorkLeft
-from newsletter.flows import hear
+from newsletter.errors import NotFound, NothingToDo, ProviderError, WorkLeft
+from newsletter.flows import hear, leavers, restore, roster
 from newsletter.flows.desk import Desk
-from newsletter.flows.retention import clean, mark
+from newsletter.flows.leavers import Leaver
+from newsletter.flows.retention import clean, mark, unsend
+from newsletter.flows.roster import Import, Proof, Row
 from newsletter.ports import Transaction
 
-COLUMNS = ("email", "first_name", "last_name", "lang", "topics")
 _CHUNK = 20_000  # one transaction: fingerprints are random, so each rewrites most pages of their index
-_MOST_NOTES = 20
 _LONGEST_SOURCE = 200  # characters
 _PATIENCE = 1.0  # seconds
-
-
-@dataclass
-class Import:
-    """What an import did, line by line where something was refused. Line 1 is the head of the file."""
-
-    rows: int = 0
-    active: int = 0
-    pending: int = 0
-    known: int = 0
-    suppressed: int = 0
-    doubled: int = 0
-    invalid: int = 0
-    notes: list[str] = field(default_factory=list)
-    ignored_columns: tuple[str, ...] = ()
-
-    def refuse(self, line: int, why: str) -> None:
-        """Count a row that cannot be read; the first ones are told."""
-        self.invalid += 1
-        if len(self.notes) < _MOST_NOTES:
-            self.notes.append(f"line {line}: {why}")
-
-
-class _Row(NamedTuple):
-    """A subscriber as a file names them."""
-
-    email: str
-    hmac: str
-    first_name: str
-    last_name: str
-    lang: str
-    topics: tuple[str, ...]
+_UNCONFIRMED = "never confirmed where they come from"
 
 
 def add(text: str, desk: Desk, *, why: str = "") -> State:
@@ -79,7 +49,7 @@ def add(text: str, desk: Desk, *, why: str = "") -> State:
             raise NothingToDo("This address left, bounced or complained: only its own new signup brings it back.")
         if known is not None:
             raise NothingToDo(f"This address is known already, and {known.state}.")
-        row = _Row(who.typed, hmac, "", "", desk.publication.language, (LETTER,))
+        row = Row(who.typed, hmac, "", "", desk.publication.language, (LETTER,))
         _insert(tx, [row], desk, why, method="command", source="cli")
         subscriber = tx.audience.by_hmac(hmac)
         assert subscriber is not None
@@ -94,179 +64,169 @@ def add(text: str, desk: Desk, *, why: str = "") -> State:
 
 
 def import_(path: Path, desk: Desk, *, names: Mapping[str, str], why: str = "", dry_run: bool = False) -> Import:
-    """Read a CSV file of subscribers, many rows in a transaction; flat memory for any length.
+    """Read a file of subscribers, many rows in a transaction; flat memory for any length.
 
-    In: `names` maps the file's columns to ours; `why` attests the consent of every row (else they become
-    pending). Known columns: email, first_name, last_name, lang, topics (`;` or `|` between them).
-    Raises: FileRefused for a file without an email column, or not readable to its end.
+    In: a CSV file of any of the systems in `core/columns.py`, or an export of ours (CSV or JSON), which comes in
+    whole; `names` maps the file's columns to ours, tags to topics and status words to ours; `why` attests the consent
+    of every row (else those without proof become pending, and so do those who never confirmed there).
+    Raises: FileRefused for a file without an email column, or not readable to its end; NotFound for a name in `names`
+    that does not fit.
     """
     report = Import()
-    with _opened(path) as file:
-        reader = csv.reader(file, dialect=_dialect(file))
-        try:
-            head = [
-                names.get(name.strip(), name.strip()).strip().lower().replace(" ", "_") for name in next(reader, [])
-            ]
-            if "email" not in head:
-                raise FileRefused(
-                    f'{path.name} has no column "email" (it has: {", ".join(head) or "nothing"}).',
-                    "Name the column that holds the addresses: --map THEIRS=email",
-                )
-            report.ignored_columns = tuple(name for name in head if name not in COLUMNS)
-            rows = _rows(reader, head, report, desk)
-            while chunk := list(itertools.islice(rows, _CHUNK)):
-                _take(chunk, report, desk, why, source=path.name, dry_run=dry_run)
-        except csv.Error as problem:
-            raise FileRefused(
-                f"{path.name} cannot be read from line {reader.line_num} on: {problem}. Rows before it were taken.",
-                "Look for a quotation mark that is never closed; importing again skips whoever is known.",
-            ) from None
+    if restore.is_ours(path):
+        if names or why:
+            report.notes.append("an export of ours brings its own evidence and names: nothing else is looked at")
+        return restore.restore(path, desk, report, dry_run=dry_run)
+    rows = roster.read(path, desk, report, names)
+    with _few_collections():
+        while chunk := list(itertools.islice(rows, _CHUNK)):
+            _take(chunk, report, desk, why, source=path.name, dry_run=dry_run)
     return report
 
 
-def _opened(path: Path) -> TextIO:
-    """The file as text: UTF-8 when all of it is, else UTF-16 by its mark, else as Windows writes it."""
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Look for cycles once in a chunk or so: rows make none, and looking through them took a fifth of an import."""
+    usual = gc.get_threshold()
+    gc.set_threshold(10 * _CHUNK, *usual[1:])
     try:
-        with path.open("rb") as raw:
-            mark = raw.read(2)
-            raw.seek(0)
-            decoder = codecs.getincrementaldecoder("utf-8")()
-            try:
-                for part in iter(lambda: raw.read(1 << 20), b""):
-                    decoder.decode(part)
-                decoder.decode(b"", final=True)
-                encoding = "utf-8-sig"
-            except UnicodeDecodeError:
-                encoding = "utf-16" if mark in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE} else "cp1252"
-        return path.open(encoding=encoding, newline="", errors="replace")
-    except OSError as problem:
-        raise FileRefused(f"{path} cannot be read: {problem.strerror}.", "Check the name of the file.") from None
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
-def _dialect(file: TextIO) -> type[csv.Dialect]:
-    first = file.readline().replace("\0", "")
-    file.seek(0)
-
-    class Found(csv.excel):
-        delimiter = max(",;\t", key=first.count)
-        strict = True  # a stray quotation mark must not swallow the rows after it
-
-    return Found
-
-
-def _rows(reader: Any, head: Sequence[str], report: Import, desk: Desk) -> Iterator[_Row]:
-    """The rows that can be read; the others are counted with their line."""
-    place = {name: at for at, name in enumerate(head)}
-    email, *others = (place.get(name, len(head)) for name in COLUMNS)  # beyond the row's end where there is none
-    first_name, last_name, lang, topics = others
-    asked = _Topics({LETTER, *desk.publication.topics})
-    language = desk.publication.language
-    before = reader.line_num
-    for read in reader:
-        lines, before = reader.line_num - before, reader.line_num
-        cells = [cell.strip() for cell in read]
-        if not any(cells):
-            continue
-        report.rows += 1
-        if lines > 1 and any("@" in cell and "\n" in cell for cell in read):
-            report.refuse(before, "a quotation mark before it swallows the lines after it")
-            continue
-        del cells[len(head) :]
-        cells += [""] * (len(head) + 1 - len(cells))
-        try:
-            who = address.parse(cells[email])
-        except AddressRefused as problem:
-            report.refuse(before, problem.what)
-            continue
-        wanted = asked[cells[topics]]
-        if isinstance(wanted, str):
-            report.refuse(before, f'there is no topic "{wanted}"; see topics in newsletter.yml')
-            continue
-        yield _Row(
-            who.typed,
-            desk.hmac(who),
-            _name(cells[first_name]),
-            _name(cells[last_name]),
-            _lang(cells[lang]) or language,
-            wanted,
-        )
-
-
-class _Topics(dict[str, tuple[str, ...] | str]):
-    """What a cell of topics names, each cell read once: the topics, or the first that there is not."""
-
-    def __init__(self, known: Collection[str]) -> None:
-        super().__init__()
-        self._known = known
-
-    def __missing__(self, cell: str) -> tuple[str, ...] | str:
-        parts = (part.strip() for part in cell.replace("|", ";").split(";"))
-        wanted = tuple(dict.fromkeys(part for part in parts if part))
-        unknown = next((topic for topic in wanted if topic not in self._known), None)
-        self[cell] = unknown or wanted or (LETTER,)
-        return self[cell]
-
-
-_LANG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
-
-
-def _lang(text: str) -> str:
-    """A language tag (BCP 47), or nothing when it is none."""
-    return text if len(text) <= 35 and _LANG.fullmatch(text) else ""  # noqa: PLR2004 - RFC 5646, section 4.4.1
-
-
-def _name(text: str) -> str:
-    """A name as one line of at most 200 characters."""
-    if text.isascii() and text.isprintable() and "  " not in text:
-        return text[:200]
-    return " ".join("".join(ch if ch.isprintable() else " " for ch in text).split())[:200]
-
-
-def _take(chunk: Sequence[_Row], report: Import, desk: Desk, why: str, *, source: str, dry_run: bool) -> None:
-    hmacs = [row.hmac for row in chunk]
+def _take(chunk: Sequence[Row], report: Import, desk: Desk, why: str, *, source: str, dry_run: bool) -> None:
     with desk.store.read() if dry_run else desk.store.begin() as tx:
         if not dry_run:
             tx.audience.hold_all()
-        suppressed = tx.audience.suppressed(hmacs)
-        known = tx.audience.known(hmacs)
-        fresh: dict[str, _Row] = {}
+        pile = _Pile.of(chunk, tx, why)
         for row in chunk:
-            hmac = row.hmac
-            if hmac in suppressed:
-                report.suppressed += 1
-            elif hmac in known:
-                report.known += 1
-            elif hmac in fresh:
-                report.doubled += 1
-            else:
-                fresh[hmac] = row
+            report.decide(pile.decision(row, tx), row.line)
+        report.proven += sum(row.proof is not None for row in (*pile.fresh.values(), *pile.raised.values()))
+        links = {row.old_link: row.hmac for row in chunk if row.old_link and pile.holds(row.hmac)}
+        report.old_links += len(links)
         if not dry_run:
-            _insert(tx, list(fresh.values()), desk, why, source=source)
-        if why:
-            report.active += len(fresh)
-        else:
-            report.pending += len(fresh)
+            leavers.obey(pile.gone, tx, desk, source=_source(source))
+            _insert(tx, list(pile.fresh.values()), desk, why, source=source)
+            for row in pile.raised.values():
+                _raise(tx, row, desk, why, source=source)
+            tx.moving.keep_links(links.items())
+
+
+@dataclass(frozen=True)
+class _Pile:
+    """Rows that are taken together, while it is decided what becomes of each."""
+
+    why: str
+    suppressed: Collection[str]
+    known: Mapping[str, State]
+    gone: Mapping[str, Leaver]
+    fresh: dict[str, Row] = field(default_factory=dict)
+    raised: dict[str, Row] = field(default_factory=dict)  # pending here, and now vouched for
+
+    @staticmethod
+    def of(chunk: Sequence[Row], tx: Transaction, why: str) -> _Pile:
+        """What is known of them before."""
+        hmacs = [row.hmac for row in chunk]
+        known = tx.audience.known(hmacs)
+        return _Pile(why, tx.audience.suppressed(hmacs), known, leavers.of(chunk, known, tx))
+
+    def decision(self, row: Row, tx: Transaction) -> str:
+        """What becomes of a row: one of `DECISIONS`."""
+        hmac = row.hmac
+        if hmac in self.gone:
+            return self.gone[hmac].decision(row, self.suppressed)
+        if hmac in self.suppressed:
+            return "suppressed"
+        if hmac in self.known:
+            return self._again(row, tx)
+        if hmac in self.fresh:
+            return "doubled"
+        if row.standing is Standing.NEVER:
+            return "never"
+        self.fresh[hmac] = row
+        return "active" if _is_active(row, self.why) else "pending"
+
+    def _again(self, row: Row, tx: Transaction) -> str:
+        waits = self.known[row.hmac] is State.PENDING and row.hmac not in self.raised
+        if not (waits and _is_active(row, self.why) and _was_only_brought(tx, row.hmac)):
+            return "known"
+        self.raised[row.hmac] = row
+        return "active"
+
+    def holds(self, hmac: str) -> bool:
+        """Whether the address is a subscriber's when all is done."""
+        return hmac in self.fresh or hmac in self.known
+
+
+def _is_active(row: Row, why: str) -> bool:
+    """Whether somebody vouches for them, the file or the owner; not for who never confirmed where they come from."""
+    return row.standing is Standing.READER and (bool(why) or row.proof is not None)
+
+
+def _was_only_brought(tx: Transaction, hmac: str) -> bool:
+    """Whether all we know of somebody who is pending is that an import brought them: nobody asked them yet."""
+    who = tx.audience.by_hmac(hmac)
+    brought = (Kind.REQUEST, "import", "")
+    return who is not None and all(
+        (event["kind"], event["method"], event["note"]) == brought for event in tx.audience.evidence(who.pid)
+    )
+
+
+def _raise(tx: Transaction, row: Row, desk: Desk, why: str, *, source: str) -> None:
+    """Make an active reader of somebody who was brought before without a word on their consent."""
+    who, now = tx.audience.by_hmac(row.hmac, held=True), desk.now()
+    if who is None:
+        return
+    tx.audience.move(who.id, State.ACTIVE, now)
+    tx.audience.give_topics(who.id, row.topics)
+    same = Evidence(who.pid, Kind.IMPORT, now, method="import", topics=row.topics, source=_source(source), note=why)
+    tx.audience.record([_evidence(who.pid, who.lang, row.proof, same, tx) if row.proof else same])
+    if row.proof:
+        tx.moving.confirmed([(who.id, row.proof.at)])
+
+
+def _source(name: str) -> str:
+    """The name of a file as it may be kept: it may be somebody's address."""
+    return name[:_LONGEST_SOURCE] if "@" not in name else "a file"
 
 
 def _insert(
-    tx: Transaction, rows: Sequence[_Row], desk: Desk, why: str, *, method: str = "import", source: str = ""
+    tx: Transaction, rows: Sequence[Row], desk: Desk, why: str, *, method: str = "import", source: str = ""
 ) -> None:
-    """Add rows with the evidence of how they came: attested ones active with their topics, others pending.
+    """Add rows with the evidence of how they came: attested or proven ones active with their topics, others pending.
 
-    In: `source`, where they came from (the name of a file, never its folder). Without an attestation nobody has
+    In: `source`, where they came from (the name of a file, never its folder). Without attestation or proof nobody has
     consented to anything: what is recorded is a request, which only the mailbox can confirm.
     """
     now = desk.now()
-    state, kind = (State.ACTIVE, Kind.IMPORT) if why else (State.PENDING, Kind.REQUEST)
-    source = source[:_LONGEST_SOURCE] if "@" not in source else "a file"  # a name may be somebody's address
-    groups: dict[tuple[str, ...], list[Newcomer]] = {}
+    source = _source(source)
+    groups: dict[tuple[State, tuple[str, ...], str], tuple[list[Newcomer], list[Proof | None]]] = {}
     for row, (pid, token) in zip(rows, ids.pairs(desk.entropy, len(rows)), strict=True):
+        state = State.ACTIVE if _is_active(row, why) else State.PENDING
         one = Newcomer(row.email, row.hmac, pid, token, state, row.lang, row.first_name, row.last_name)
-        groups.setdefault(row.topics, []).append(one)
-    for topics, newcomers in groups.items():
-        tx.audience.add(newcomers, now, topics if why else ())
-        same = Evidence("", kind, now, method=method, topics=topics, source=source, note=why)
-        tx.audience.record_of([one.pid for one in newcomers], same)
+        note = why if state is State.ACTIVE else _UNCONFIRMED if row.standing is Standing.WAITING else ""
+        newcomers, proofs = groups.setdefault((state, row.topics, note), ([], []))
+        newcomers.append(one)
+        proofs.append(row.proof)
+    for (state, topics, note), (newcomers, proofs) in groups.items():
+        active = state is State.ACTIVE
+        new = tx.audience.add(newcomers, now, topics if active else ())
+        kind = Kind.IMPORT if active else Kind.REQUEST
+        same = Evidence("", kind, now, method=method, topics=topics, source=source, note=note)
+        tx.audience.record_of([one.pid for one, proof in zip(newcomers, proofs, strict=True) if proof is None], same)
+        proven = [(id_, one, proof) for id_, one, proof in zip(new, newcomers, proofs, strict=True) if proof]
+        tx.moving.confirmed([(id_, proof.at) for id_, _, proof in proven])
+        tx.audience.record([_evidence(one.pid, one.lang, proof, same, tx) for _, one, proof in proven])
+
+
+def _evidence(pid: str, lang: str, proof: Proof, same: Evidence, tx: Transaction) -> Evidence:
+    """What the file itself has to say of somebody's consent, with its words kept."""
+    wording = hashlib.sha256(proof.wording.encode()).hexdigest() if proof.wording else ""
+    if wording:
+        tx.audience.keep_wording(wording, proof.wording, lang, proof.at)
+    note = "; ".join(part for part in (proof.note, same.note) if part)
+    return replace(same, pid=pid, form=proof.form, wording=wording, note=note)
 
 
 def find(text: str, desk: Desk, tx: Transaction) -> Subscriber:
@@ -278,16 +238,24 @@ def find(text: str, desk: Desk, tx: Transaction) -> Subscriber:
 
 
 def show(text: str, desk: Desk) -> dict[str, Any]:
-    """Everything kept about one address: state, topics, consent with its wording, grants, campaigns."""
+    """Everything kept about one address: state, topics, consent with its wording, grants, campaigns, reasons against.
+
+    Of one that left and was forgotten, the reasons alone: nobody knows the address any more. Raises: AddressRefused,
+    NotFound.
+    """
     with desk.store.read() as tx:
-        who = address.parse(text)
-        reason = tx.audience.suppression(desk.hmac(who))
-        found = tx.audience.by_hmac(desk.hmac(who))
-        if found is None:
-            if reason is None:
-                raise NotFound("There is no subscriber with this address.", "See: newsletter subscribers list")
-            return {"email": None, "state": None, "suppressed": reason}
-        return {**_plain(found), "suppressed": reason, **_all_about(tx, [found], desk)[0]}
+        hmac = desk.hmac(address.parse(text))
+        found = tx.audience.by_hmac(hmac)
+        against = restore.reasons(tx.moving.against([hmac]).get(hmac, ()))
+        if found is None and not against:
+            raise NotFound("There is no subscriber with this address.", "See: newsletter subscribers list")
+        plain = _plain(found) if found else {**dict.fromkeys(_PLAIN), "topics": []}
+        rest = _all_about(tx, [found], desk)[0] if found else {name: [] for name in _ALL}
+        return {**plain, "suppressed": tx.audience.suppression(hmac), **rest, "against": against}
+
+
+_PLAIN = ("id", "email", "first_name", "last_name", "lang", "state", "topics", "created_at", "confirmed_at")
+_ALL = ("consent", "grants", "campaigns", "copies")
 
 
 def _all_about(tx: Transaction, page: Sequence[Subscriber], desk: Desk) -> list[dict[str, Any]]:
@@ -320,11 +288,16 @@ def each(desk: Desk, state: State | None = None, topic: str | None = None) -> It
 
 
 def export(desk: Desk) -> Iterator[dict[str, Any]]:
-    """All subscribers with everything kept about each."""
+    """All subscribers with everything kept about each.
+
+    `import_` makes the same of it in an empty database, but for what belongs to campaigns.
+    """
     with desk.store.read() as tx:
         for page in tx.audience.pages():
+            more = tx.moving.more(page)
             for who, rest in zip(page, _all_about(tx, page, desk), strict=True):
-                yield {**_plain(who), **rest}
+                out = {"generation": who.gen, "unsubscribe_url": desk.links.unsubscribe(who.unsubscribe_token)}
+                yield {**_plain(who), **out, **rest, **restore.told(more[who.id])}
 
 
 def _plain(who: Subscriber) -> dict[str, Any]:
@@ -371,26 +344,39 @@ def unsuppress(text: str, desk: Desk, *, why: str) -> Reason | None:
 
 
 def erase(text: str, desk: Desk, *, method: str = "command", source: str = "cli") -> None:
-    """Erase a person: afterwards the address is nowhere in the database (promise 9).
+    """Erase a person: afterwards the address is nowhere in the database, nor in an outbox of ours (promise 9).
 
     What stays: a keyed hash of the address, so that no import brings it back, and consent events without
-    any address. Raises: AddressRefused; NotFound; WorkLeft when the person is erased, and the file can only be
-    cleaned of the old pages once other programs let go of it (every tick tries).
+    any address. Raises: AddressRefused; NotFound when there was no subscriber; WorkLeft when the person is erased, and
+    the file can only be cleaned of the old pages once other programs let go of it (every tick tries).
     """
-    hmac = desk.hmac(address.parse(text))
+    typed = address.parse(text)
+    hmac = desk.hmac(typed)
     hear.read(desk)  # what waits unread may name them
     with desk.store.begin() as tx:
         tx.audience.hold(hmac)
-        who = find(text, desk, tx)
-        now = desk.now()
-        tx.audience.record([Evidence(who.pid, Kind.ERASE, now, method=method, source=source)])
-        tx.audience.suppress(who.hmac, Reason.ERASED, now)
-        tx.audience.erase(who)
+        who = tx.audience.by_hmac(hmac)
+        if who is None:  # what mail servers reported about a stranger goes all the same
+            tx.events.erase(hmac, typed.typed)
+        else:
+            now = desk.now()
+            tx.audience.record([Evidence(who.pid, Kind.ERASE, now, method=method, source=source)])
+            tx.audience.suppress(who.hmac, Reason.ERASED, now)
+            tx.audience.erase(who)
         mark(tx, desk)
+    try:
+        unsend(desk, [who.email if who else typed.typed])
+    except ProviderError as problem:
+        raise WorkLeft(f"The person is erased, but mail to them is not: {problem.what}", problem.todo) from None
     if not clean(desk, patience=_PATIENCE):
         raise WorkLeft(
             "The person is erased. The database's files still hold what was overwritten: another program reads them.",
             "They are cleaned by the next `newsletter tick` after it lets go (`serve` does that by itself).",
+        )
+    if who is None:
+        raise NotFound(
+            "There is no subscriber with this address; what mail servers reported about it is erased.",
+            "See: newsletter subscribers list",
         )
 
 

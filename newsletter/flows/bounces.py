@@ -6,44 +6,79 @@ In: one mail, an mbox, or a folder of mails. Out: what was found. Touches what `
 from __future__ import annotations
 
 import mailbox
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from newsletter.core.bouncemail import events_of
-from newsletter.core.event import EventType
+from newsletter.core.event import EventType, Raw
 from newsletter.errors import FileRefused
 from newsletter.flows.desk import Desk
-from newsletter.flows.hear import BY_MAIL, obey
+from newsletter.flows.hear import BY_MAIL, marked, obey
 
 
 @dataclass(frozen=True)
 class Found:
-    """What the mails of a file were: `strange` are those that are no report, or about no mail of ours."""
+    """What the mails of a file were.
+
+    `strange` are those that are no report; `unmatched`, reports of which nothing says that they are about mail of ours.
+    """
 
     mails: int
     events: int
     known: int
     strange: int
+    unmatched: int = 0
 
 
-def import_(path: Path, desk: Desk) -> Found:
-    """Read the mails of a file or folder. Raises: FileRefused."""
-    return take(_mails(path), desk)
+def import_(path: Path, desk: Desk, *, trust: bool = False) -> Found:
+    """Read the mails of a file or folder. In: as `take`. Raises: FileRefused."""
+    return take(_mails(path), desk, trust=trust)
 
 
-def take(messages: Iterator[bytes], desk: Desk) -> Found:
-    """Read mails, each in a transaction of its own; the same mail again changes nothing."""
-    mails = new = known = strange = 0
+def take(messages: Iterator[bytes], desk: Desk, *, trust: bool = False) -> Found:
+    """Read mails, each in a transaction of its own; the same mail again changes nothing.
+
+    In: `trust`, whether somebody vouches for them: then a report in a standard form is believed about the address it
+    names. Without, only one that carries a mark of ours counts; the others are kept, and change nothing.
+    """
+    mails = new = known = strange = unmatched = 0
     for message in messages:
         mails += 1
         events = [one for one in events_of(message, desk.now()) if one.type is not EventType.IGNORED]
         strange += not events
         with desk.store.begin() as tx:
             for event in events:
-                fresh = obey(tx, BY_MAIL, event, desk)
-                new, known = new + fresh, known + (not fresh)
-    return Found(mails, new, known, strange)
+                strangers = not trust and marked(tx, event, desk)[1] is None
+                fresh = obey(tx, BY_MAIL, event, desk, method="mail", named=not trust)
+                new, known, unmatched = new + fresh, known + (not fresh), unmatched + strangers
+    return Found(mails, new, known, strange, unmatched)
+
+
+def poll(desk: Desk) -> int:
+    """Fetch what lies in the bounce mailbox, and keep it to be read like a webhook; how many mails were new.
+
+    A mail is kept before it is marked, and found again by its content and place: a connection that breaks between the
+    two loses none and counts none twice. Without a mailbox nothing happens. Raises: ProviderError.
+    """
+    if desk.mailbox is None:
+        return 0
+    name = f"mailbox:{desk.mailbox.name}"
+    with desk.store.read() as tx:
+        last, fetched = tx.facts.get(name) or "", 0
+    for mails, place in desk.mailbox.after(last):
+        with desk.store.begin() as tx:
+            tx.events.keep([_kept(mail) for mail in mails], desk.now())
+            tx.facts.set(name, place)
+        fetched += len(mails)
+    return fetched
+
+
+def _kept(message: bytes) -> Raw:
+    """A mail as a request that waits to be read: base64, as it may be in any letters."""
+    return Raw(BY_MAIL, sha256(message).hexdigest(), {}, b64encode(message).decode())
 
 
 def split(data: bytes) -> Iterator[bytes]:

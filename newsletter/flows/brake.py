@@ -18,15 +18,16 @@ from newsletter.core.campaign import Campaign, CampaignState, Counts
 from newsletter.core.halt import Gate, Standing, Told
 from newsletter.core.links import Purpose
 from newsletter.core.pace import HOLD
+from newsletter.core.review import Person, Role
 from newsletter.errors import LinkExpired, LinkRefused, NotFound
-from newsletter.flows import hear
+from newsletter.flows import hear, people
 from newsletter.flows.desk import Desk
 from newsletter.ports import Transaction
 
 SILENT = "no delivery events received: webhooks?"
 """Why a run stops of whose first slice too little was heard."""
 
-HELD, STOPPED = "held", "stopped"
+HELD, STOPPED, PAUSED = "held", "stopped", "paused"
 
 
 def hears(desk: Desk) -> bool:
@@ -124,12 +125,17 @@ def _tally(taken: Tally, told: Tally) -> Tally:
 
 def stop(campaign: Campaign, why: str, desk: Desk) -> Gate:
     """Pause a campaign by itself, and let the owner be told. Open when there was nothing left to stop."""
-    now = desk.now()
     with desk.store.begin() as tx:
         if not tx.brake.stop(campaign.id, why):
             return Gate()
-        tx.brake.notice(ids.pid(desk.entropy), campaign.id, STOPPED, why, now)
+        tell_all(tx, campaign, STOPPED, why, desk)
     return Gate(why)
+
+
+def tell_all(tx: Transaction, campaign: Campaign, kind: str, said: str, desk: Desk) -> None:
+    """Let the owner, and every editor, be told something of a campaign."""
+    for person in people.everyone(desk) or (Person(Role.OWNER),):
+        tx.brake.notice(ids.pid(desk.entropy), campaign.id, kind, said, desk.now(), person.code)
 
 
 def accept(tx: Transaction, campaign: Campaign, desk: Desk) -> None:
@@ -189,8 +195,14 @@ def press(token: str, desk: Desk) -> Stoppable:
     with desk.store.begin() as tx:
         found = _behind(tx, token, desk)
         if found.open:
-            tx.campaigns.set_state(found.campaign.id, CampaignState.PAUSED)
+            pause(tx, found.campaign, "stop", desk)
         return _behind(tx, token, desk)
+
+
+def pause(tx: Transaction, campaign: Campaign, by: str, desk: Desk) -> None:
+    """Somebody stops a campaign; the people of the house are told. In: who, as a code or a word."""
+    if tx.campaigns.set_state(campaign.id, CampaignState.PAUSED):
+        tell_all(tx, campaign, PAUSED, by, desk)
 
 
 def _behind(tx: Transaction, token: str, desk: Desk) -> Stoppable:

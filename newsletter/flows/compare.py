@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from selectolax.lexbor import LexborHTMLParser
 
 from newsletter.content import library, render, variants
+from newsletter.content import text as text_part
 from newsletter.content.issue import Issue
 from newsletter.core.campaign import Campaign
 from newsletter.core.email import Email, Mailbox, fill, thaw
@@ -49,6 +50,11 @@ class Edition:
     day: dt.date | None
     sent: bool
     traits: Traits
+
+    @property
+    def minutes(self) -> int:
+        """How long it is read."""
+        return text_part.minutes_of(self.traits.words)
 
 
 @dataclass(frozen=True)
@@ -96,12 +102,21 @@ def compare(name: str, desk: Desk) -> Comparison:
     In: a path or slug. Raises: NotFound; ContentError when it cannot be read; NothingToDo when there is no
     earlier one.
     """
+    now, found = beside(name, desk)
+    if found is None:
+        raise NothingToDo(f"There is no issue before {now.key} to compare it with.", "It is the first.")
+    return found
+
+
+def beside(name: str, desk: Desk) -> tuple[Edition, Comparison | None]:
+    """An issue, and what is different from the last one sent; None where it is the first.
+
+    In: a path or slug. Raises: NotFound; ContentError when it cannot be read.
+    """
     issue = library.load(library.find(name, desk.root), desk.publication, desk.root)
     now = _of_issue(issue, desk)
     earlier = _sent(issue.key, desk) or _written(issue, desk)
-    if not earlier:
-        raise NothingToDo(f"There is no issue before {issue.name} to compare it with.", "It is the first.")
-    return Comparison(now, earlier[0], tuple(_notes(now, earlier)))
+    return now, Comparison(now, earlier[0], tuple(_notes(now, earlier))) if earlier else None
 
 
 # --- the letters before ----------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from newsletter.core import address
 from newsletter.core.address import Address
@@ -14,7 +15,27 @@ from newsletter.core.ids import Entropy
 from newsletter.core.links import Links
 from newsletter.core.pace import Pace
 from newsletter.core.publication import Publication
-from newsletter.ports import Provider, Reports, Store
+from newsletter.ports import Mailbox, Provider, Reports, Store, Workflows
+
+
+class Place(Protocol):
+    """Where an issue is rendered: all that this needs, on a machine that knows neither the list nor a provider."""
+
+    @property
+    def root(self) -> Path: ...  # noqa: D102
+    @property
+    def publication(self) -> Publication: ...  # noqa: D102
+    @property
+    def links(self) -> Links: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Room:
+    """Such a place, and no more."""
+
+    root: Path
+    publication: Publication
+    links: Links
 
 
 @dataclass(frozen=True)
@@ -32,6 +53,8 @@ class Desk:
     entropy: Entropy
     pace: Pace
     reports: Mapping[str, Reports] = field(default_factory=dict)  # who may tell us by webhook, by the provider's name
+    workflows: Workflows | None = None  # whose word is good without a key
+    mailbox: Mailbox | None = None  # where bounces arrive that come as mail
     owner: str = field(default="", repr=False)  # where alerts go
     notes: tuple[str, ...] = ()  # what a plan should say about the settings
     free: Callable[[], int | None] = lambda: None  # bytes free where mail and database lie; None = nobody can tell

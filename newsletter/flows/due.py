@@ -1,14 +1,17 @@
 """What is due: issues whose time has come, and campaigns that were begun and not finished.
 
 In: the publication's folder, the ledger, the time. Out: what to send now, and what must not go by itself, with
-the reason. Reads files and the store; changes nothing.
+the reason. Reads files and the store; only `go` sends.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from threading import Event
 
 from newsletter.content import frontmatter, library
 from newsletter.content.issue import Issue
@@ -16,8 +19,12 @@ from newsletter.core.campaign import Campaign, CampaignState
 from newsletter.core.schedule import due as due_at
 from newsletter.core.schedule import iso, zone
 from newsletter.errors import ContentError, NewsletterError, NotApproved, SettingsError
-from newsletter.flows.desk import Desk
+from newsletter.flows import recover, review
+from newsletter.flows.desk import Desk, Place
 from newsletter.flows.plan import on_time
+from newsletter.flows.send import go_on, send
+
+log = logging.getLogger("newsletter.due")
 
 
 @dataclass(frozen=True)
@@ -38,12 +45,80 @@ def due(desk: Desk) -> list[Due]:
     it may be the wrong one, or a lost one, and everybody might get them again.
     """
     with desk.store.read() as tx:
+        recover.refuse(tx)
         known = {campaign.key: campaign for campaign in tx.campaigns.all()}
     found = [one for path in library.issues(desk.root) if (one := _issue(path, desk, known))]
     found.sort(key=lambda one: (one.at is None, one.at or desk.now(), one.key))
     if not known:
         _not_lost(found, desk)
     return [*_begun(known), *found]
+
+
+def by_itself(desk: Desk) -> list[Due]:
+    """What goes with nobody at a terminal: somebody agreed to it, and only its time was waited for.
+
+    Campaigns whose hold is over, or whose first slice has soaked; and where an owner has to say yes (`send.approval`),
+    issues that are due: `send` refuses those without the yes. What was stopped in the middle waits for whoever began
+    it, and what another machine ordered is its own thread's (`flows/press.py`).
+    """
+    now = desk.now()
+    with desk.store.read() as tx:
+        if tx.campaigns.paused_all():
+            return []
+        known = {campaign.key: campaign for campaign in tx.campaigns.all()}
+        begun = [one for one in _begun(known) if tx.orders.of(known[one.key].id) is None]
+    waited = [one for one in begun if _is_over(known[one.key], now)]
+    if desk.pace.approval != "owner":
+        return waited
+    try:
+        ready = [one for one in due(desk) if one.key not in known and one.refused is None]
+        with desk.store.read() as tx:  # what nobody agreed to is not rendered again and again
+            return [*waited, *(one for one in ready if review.agreed(tx, one.key))]
+    except NotApproved:  # the ledger may be the wrong one
+        return waited
+
+
+def _is_over(campaign: Campaign, now: datetime) -> bool:
+    """Whether a campaign was held or soaked, and that is over."""
+    waits = [moment for moment in (campaign.held_until, campaign.soak_until) if moment]
+    return bool(waits) and max(waits) <= now
+
+
+def go(desk: Desk, *, stop: Event) -> list[str]:
+    """Send what goes by itself, one after another. Out: the keys of those of which something went.
+
+    What stands in the way of one is no error here: it is tried again, and `flows/missed.py` tells the owner.
+    """
+    gone = []
+    for one in by_itself(desk):
+        if stop.is_set():
+            break
+        try:
+            report = go_on(one.key, desk, stop=stop) if one.at is None else send(one.name, desk, hold=True, stop=stop)
+        except NewsletterError as trouble:
+            log.info("%s did not go by itself: %s", one.key, type(trouble).__name__)
+            continue
+        gone += [one.key] if report.sent else []
+    return gone
+
+
+def here(place: Place, known: Collection[str], now: datetime) -> list[Due]:
+    """What is due by the files of this machine, where another one sends; in the order of their times.
+
+    In: the keys of what was begun. Whether it is too late, the one that sends says.
+    """
+    found = []
+    for path in library.issues(place.root):
+        try:
+            issue = library.load(path, place.publication, place.root)
+            at = None if issue.draft or issue.key in known else _time(issue, place)
+        except (ContentError, SettingsError) as trouble:
+            key = library.slug(path)
+            found += [] if key in known else [Due(key, str(path), None, trouble)]
+            continue
+        if at is not None and at <= now:
+            found.append(Due(issue.key, str(path), at))
+    return sorted(found, key=lambda one: (one.at is None, one.at or now, one.key))
 
 
 def _begun(known: dict[str, Campaign]) -> list[Due]:
@@ -69,9 +144,9 @@ def _issue(path: Path, desk: Desk, known: dict[str, Campaign]) -> Due | None:
     return Due(issue.key, str(path), at, refused)
 
 
-def _time(issue: Issue, desk: Desk) -> datetime | None:
+def _time(issue: Issue, place: Place) -> datetime | None:
     """When an issue wants to go; None when it is for the archive only."""
-    publication = desk.publication
+    publication = place.publication
     if issue.date and publication.first_send and issue.date < publication.first_send:
         return None
     return due_at(issue.date, issue.send_at, publication.send_at, publication.timezone)

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import json
 import logging
+import time
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,21 +21,20 @@ from hashlib import sha256
 from threading import Lock
 from typing import Any
 
-from newsletter.core import address
+from newsletter.core import address, bouncemail
 from newsletter.core.address import Address
-from newsletter.core.consent import Change, Evidence, Kind, Subscriber, step
+from newsletter.core.consent import Change, Evidence, Kind, State, Subscriber, step
 from newsletter.core.event import Event, EventType, ParseError, Raw
 from newsletter.core.feedback import REASONS, SOFT_SPAN, change_of, enough, is_soft
 from newsletter.errors import (
     AddressRefused,
     BadSignature,
     FileRefused,
-    LinkRefused,
     NewsletterError,
     NotFound,
     StaleWebhook,
+    WorkLeft,
 )
-from newsletter.flows.consent import withdraw
 from newsletter.flows.desk import Desk
 from newsletter.flows.retention import mark
 from newsletter.ports import Confirms, Reports, Transaction
@@ -208,30 +209,84 @@ def read(desk: Desk, *, most: int = 5000) -> int:
     new, seen = 0, 0
     while seen < most:
         with desk.store.read() as tx:
-            found = tx.events.waiting(min(_AT_ONCE, most - seen))
-        for id_, one in found:
-            new += _read(id_, one, desk)
+            found = [
+                _Parsed(id_, one, events_of(one, desk)) for id_, one in tx.events.waiting(min(_AT_ONCE, most - seen))
+            ]
         seen += len(found)
+        waiting = list(found)
+        while waiting:
+            new += _read(waiting, desk)
         if len(found) < _AT_ONCE:
             break
     return new
 
 
-def _read(id_: int, one: Raw, desk: Desk) -> int:
-    """One request, in one transaction: its events, what they lead to, and that it was read.
+@dataclass(frozen=True)
+class _Parsed:
+    """A request, and what it holds."""
+
+    id: int
+    raw: Raw
+    events: Sequence[Event | ParseError]
+
+
+def _read(waiting: list[_Parsed], desk: Desk) -> int:
+    """The next requests in one transaction, as many as `_HELD` is time for; how many events were new.
+
+    Takes them off `waiting`. One that cannot be obeyed takes none of the others with it.
+    """
+    new, first, end = 0, list(waiting), time.monotonic() + _HELD
+    try:
+        with desk.store.begin() as tx:
+            while waiting and time.monotonic() < end:
+                new += _obey_all(tx, waiting.pop(0), desk)
+    except WorkLeft:
+        raise
+    except Exception as problem:  # noqa: BLE001 - whatever it is, the other requests are not to blame
+        waiting[:] = first[1:]
+        return _alone(first[0], type(problem).__name__, desk)
+    return new
+
+
+_HELD = 0.04
+"""Seconds others who write may wait for a reader of events: someone who leaves is to be answered at once."""
+
+
+def _alone(one: _Parsed, why: str, desk: Desk) -> int:
+    """A request in a transaction of its own; what cannot be obeyed is kept as it came, with the reason."""
+    try:
+        with desk.store.begin() as tx:
+            return _obey_all(tx, one, desk)
+    except WorkLeft:
+        raise
+    except Exception as problem:  # noqa: BLE001
+        why = type(problem).__name__
+    log.error("A webhook of %s could not be obeyed: %s", one.raw.provider, why)
+    with desk.store.begin() as tx:
+        tx.events.read(one.id, desk.now(), f"it could not be obeyed: {why}", keep=True)
+    return 0
+
+
+def _obey_all(tx: Transaction, one: _Parsed, desk: Desk) -> int:
+    """The events of a request, what they lead to, and that it was read.
 
     What was read whole is not kept: its events are. Of what could not be, the body stays for a while, unless it names
     somebody who was erased (promise 9).
     """
-    found = events_of(one, desk)
-    faults = [event.what for event in found if isinstance(event, ParseError)]
-    with desk.store.begin() as tx:
-        erased = bool(faults) and _names_the_erased(tx, one.body, desk)
-        if erased:
-            mark(tx, desk)
-        if not tx.events.read(id_, desk.now(), "; ".join(faults), keep=bool(faults) and not erased):
-            return 0
-        return sum(obey(tx, one.provider, event, desk) for event in found if isinstance(event, Event))
+    faults = [event.what for event in one.events if isinstance(event, ParseError)]
+    erased = bool(faults) and _names_the_erased(tx, one.raw.body, desk)
+    if erased:
+        mark(tx, desk)
+    if not tx.events.read(one.id, desk.now(), "; ".join(faults), keep=bool(faults) and not erased):
+        return 0
+    return sum(_heed(tx, one.raw, event, desk) for event in one.events if isinstance(event, Event))
+
+
+def _heed(tx: Transaction, one: Raw, event: Event, desk: Desk) -> bool:
+    """Obey an event of a kept request; of a mail, as anybody could have written it."""
+    if one.provider == BY_MAIL:
+        return event.type is not EventType.IGNORED and obey(tx, BY_MAIL, event, desk, method="mail", named=True)
+    return obey(tx, one.provider, event, desk)
 
 
 def _names_the_erased(tx: Transaction, body: str, desk: Desk) -> bool:
@@ -253,6 +308,8 @@ _MOST_NAMED = 2000
 
 def events_of(one: Raw, desk: Desk) -> Sequence[Event | ParseError]:
     """The events of a kept request; of a provider that is not set up any more, none."""
+    if one.provider == BY_MAIL:
+        return [_sound(event, desk.now()) for event in bouncemail.events_of(b64decode(one.body), desk.now())]
     reports = desk.reports.get(one.provider)
     if reports is None:
         return [ParseError("its provider is not set up any more")]
@@ -292,14 +349,19 @@ _LONGEST = 255  # characters the database keeps
 # --- obeying ---------------------------------------------------------------------------------------
 
 
-def obey(tx: Transaction, provider: str, event: Event, desk: Desk) -> bool:
-    """Write an event down and do what it asks for, in the caller's transaction. False: it was known."""
+def obey(
+    tx: Transaction, provider: str, event: Event, desk: Desk, *, method: str = "webhook", named: bool = False
+) -> bool:
+    """Write an event down and do what it asks for, in the caller's transaction. False: it was known.
+
+    In: how it came, for the evidence; `named`, whether it counts only when it carries a mark of ours, as anybody can
+    write a report about anybody. Without one it is written down, and changes nothing.
+    """
     now = desk.now()
-    who = _address(event.email)
-    about = tx.events.about(event.key, event.message_id, desk.hmac(who) if who else None)
+    hmac, about = marked(tx, event, desk)
     subscriber = tx.audience.by_id(about[0], held=True) if about else None  # whom we wrote to: mail is forwarded
-    hmac = subscriber.hmac if subscriber else desk.hmac(who) if who else None
-    if subscriber is None and hmac is not None:
+    hmac = subscriber.hmac if subscriber else hmac
+    if subscriber is None and hmac is not None and not named:
         subscriber = tx.audience.by_hmac(hmac, held=True)
     if subscriber is not None:
         event = replace(event, email=subscriber.email)
@@ -312,10 +374,20 @@ def obey(tx: Transaction, provider: str, event: Event, desk: Desk) -> bool:
         return False
     if about and about[1] is not None and event.type not in _FAILED:
         tx.events.arrived(about[1], about[0], event.message_id)
-    change = _change(tx, event, subscriber, now)
-    if change is not None and hmac is not None:
-        _turn(tx, subscriber, hmac, change, event, provider, now)
+    if subscriber is not None:
+        _turn(tx, subscriber, event, provider, now, method)
+    elif hmac is not None and not named and change_of(event) is Change.COMPLAINT:
+        tx.audience.suppress(hmac, REASONS[Change.COMPLAINT], now, provider)  # a stranger: it is remembered
     return True
+
+
+def marked(tx: Transaction, event: Event, desk: Desk) -> tuple[str | None, tuple[int, int | None] | None]:
+    """Whom an event is about, by a mark of ours: subscriber and campaign; else the fingerprint of the address in it."""
+    if found := tx.events.about(event.key, event.message_id, None, event.way_out):
+        return None, found
+    who = _address(event.email)
+    hmac = desk.hmac(who) if who else None
+    return hmac, tx.events.about(None, event.message_id, hmac) if hmac else None
 
 
 def _address(text: str | None) -> Address | None:
@@ -325,34 +397,58 @@ def _address(text: str | None) -> Address | None:
         return None
 
 
-def _change(tx: Transaction, event: Event, who: Subscriber | None, now: datetime) -> Change | None:
-    """What an event asks for, the softer ones before it counted since they last agreed."""
-    if who is not None and is_soft(event):
-        since = max(now - SOFT_SPAN, who.confirmed_at or who.created_at)
-        if enough(tx.events.soft_bounces(who.hmac, since), now):
-            return Change.BOUNCE
-    return change_of(event)
+def _turn(tx: Transaction, who: Subscriber, event: Event, provider: str, now: datetime, method: str) -> None:
+    """Change the subscriber's state as an event asks, with evidence and suppression.
 
-
-def _turn(
-    tx: Transaction, who: Subscriber | None, hmac: str, change: Change, event: Event, provider: str, now: datetime
-) -> None:
-    """Change the subscriber's state, with evidence and suppression; of a stranger, a complaint is remembered."""
-    if who is None:
-        if change is Change.COMPLAINT and provider != BY_MAIL:  # anybody can write a mail about anybody
-            tx.audience.suppress(hmac, REASONS[change], now, provider)
-        return
-    if who.confirmed_at is not None and event.at < who.confirmed_at:
-        return  # it is about a mail from before they agreed anew
+    Told in any order, the same in the end: each reason is kept with the last moment it was given, a complaint outweighs
+    the others, and of leaving and bouncing the later one names the state (leaving, at the same moment).
+    """
+    change, at = _change(tx, event, who, now)
+    if change is None or at < _agreed(who, change):
+        return  # it asks for nothing, or is about a mail from before they agreed anew
+    reason, taken = REASONS[change], step(who.state, change)
+    new = tx.audience.suppressed_at(who.hmac, reason) is None
+    tx.audience.suppress(who.hmac, reason, at, provider)
     if change is Change.UNSUBSCRIBE:
-        withdraw(tx, who, now, method="webhook", source=provider)
-        return
-    try:
-        taken = step(who.state, change)
-    except LinkRefused:
-        return
-    if taken.record is None:
-        return
-    tx.audience.move(who.id, taken.state, now, ends_links=taken.ends_links)
-    tx.audience.suppress(who.hmac, REASONS[change], now, provider)
-    tx.audience.record([Evidence(who.pid, Kind(taken.record), now, method="webhook", source=provider)])
+        tx.audience.drop_topics(who.id)
+    if new or taken.state is not who.state:
+        state = who.state if _overtaken(tx, who, change, at) else taken.state
+        if new or state is not who.state:
+            tx.audience.move(who.id, state, now, ends_links=taken.ends_links)
+    if new:
+        topics = who.topics if change is Change.UNSUBSCRIBE else ()
+        kind = _KINDS[change]
+        tx.audience.record([Evidence(who.pid, kind, now, method=method, topics=topics, source=provider)])
+
+
+_KINDS = {Change.UNSUBSCRIBE: Kind.WITHDRAW, Change.BOUNCE: Kind.BOUNCE, Change.COMPLAINT: Kind.COMPLAINT}
+
+
+def _change(tx: Transaction, event: Event, who: Subscriber, now: datetime) -> tuple[Change | None, datetime]:
+    """What an event asks for, and of when; the softer ones before it counted since they last agreed."""
+    if is_soft(event):
+        since = max(now - SOFT_SPAN, _agreed(who, Change.BOUNCE))
+        moments = tx.events.soft_bounces(who.hmac, since)
+        if enough(moments, now):
+            return Change.BOUNCE, max(moments)
+    return change_of(event), event.at
+
+
+def _agreed(who: Subscriber, change: Change) -> datetime:
+    """When they last agreed, or asked: what happened before means nothing any more. A complaint outlives asking.
+
+    To the second, as many providers tell no more of a moment.
+    """
+    asked = datetime.min.replace(tzinfo=UTC) if change is Change.COMPLAINT else who.created_at
+    return (who.confirmed_at or asked).replace(microsecond=0)
+
+
+def _overtaken(tx: Transaction, who: Subscriber, change: Change, at: datetime) -> bool:
+    """Whether what names the state now happened after this: providers tell in any order."""
+    if change is Change.UNSUBSCRIBE and who.state is State.BOUNCED:
+        bounced = tx.audience.suppressed_at(who.hmac, REASONS[Change.BOUNCE])
+        return bounced is not None and at < bounced
+    if change is Change.BOUNCE and who.state is State.UNSUBSCRIBED:
+        left = tx.audience.suppressed_at(who.hmac, REASONS[Change.UNSUBSCRIBE])
+        return left is not None and at <= left
+    return False

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from newsletter.core import ids
+from newsletter.core import elsewhere, ids
 from newsletter.core.consent import Change, Evidence, Kind, Reason, State, Subscriber, step
+from newsletter.core.links import Purpose
+from newsletter.errors import LinkRefused
 from newsletter.flows.consent import withdraw
 from newsletter.flows.desk import Desk
 from newsletter.ports import Transaction
@@ -21,6 +23,9 @@ UNDO = timedelta(minutes=30)
 
 REASONS = ("often", "other", "enough", "never")
 """What may be said of leaving: too often, something else was expected, enough for now, never asked for it."""
+
+DOCTOR = "doctor_at"
+"""The fact that says when a doctor's link was last answered."""
 
 _SOURCE = "/unsubscribe"
 _STOOD = frozenset({Kind.CONFIRM, Kind.IMPORT, Kind.UNDO})
@@ -32,10 +37,25 @@ def leave(token: str, desk: Desk, *, method: str) -> None:
 
     `method`: "one-click" (the mail program's POST) or "page" (the button).
     """
+    now = desk.now()
     with desk.store.begin() as tx:
-        who = behind(tx, token, held=True)
+        if _is_doctor(token, desk, now):
+            tx.facts.set(DOCTOR, now.isoformat())
+            return
+        who = behind(tx, token, desk, held=True)
         if who is not None:
-            withdraw(tx, who, desk.now(), method=method, source=_SOURCE)
+            withdraw(tx, who, now, method=method, source=_SOURCE)
+
+
+def _is_doctor(token: str, desk: Desk, now: datetime) -> bool:
+    """Whether `newsletter doctor` asks if this way out works, on this database and with these keys."""
+    if "." not in token:  # a reader's has no dot, a signed one has
+        return False
+    try:
+        desk.links.read(Purpose.DOCTOR, token, now)
+    except LinkRefused:
+        return False
+    return True
 
 
 def undo(token: str, desk: Desk) -> None:
@@ -46,7 +66,7 @@ def undo(token: str, desk: Desk) -> None:
     """
     now = desk.now()
     with desk.store.begin() as tx:
-        who = behind(tx, token, held=True)
+        who = behind(tx, token, desk, held=True)
         left = _left(tx, who, now) if who else None
         if who is None or left is None or tx.audience.suppression(who.hmac) is not Reason.UNSUBSCRIBED:
             return
@@ -62,16 +82,21 @@ def explain(token: str, reason: str, desk: Desk) -> None:
     """Keep why somebody left: one of `REASONS`, once, within half an hour. Else nothing happens."""
     now = desk.now()
     with desk.store.begin() as tx:
-        who = behind(tx, token, held=True)
+        who = behind(tx, token, desk, held=True)
         if who is None or reason not in REASONS or _left(tx, who, now) is None:
             return
         if tx.audience.evidence(who.pid)[-1]["kind"] != Kind.REASON:
             tx.audience.record([Evidence(who.pid, Kind.REASON, now, method="page", source=_SOURCE, note=reason)])
 
 
-def behind(tx: Transaction, token: str, *, held: bool = False) -> Subscriber | None:
-    """Who has, now, the address an unsubscribe link was made for; `held` to act on them."""
+def behind(tx: Transaction, token: str, desk: Desk, *, held: bool = False) -> Subscriber | None:
+    """Who has, now, the address an unsubscribe link was made for, here or where they came from; `held` to act on them.
+
+    In: our credential, or the id that links of the system before us end in.
+    """
     hmac = tx.audience.address_of_link(ids.digest(token))
+    if hmac is None and (old := elsewhere.bare(token)):
+        hmac = tx.moving.address_of(elsewhere.keyed(old, desk.suppression_key))
     return tx.audience.by_hmac(hmac, held=held) if hmac else None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from newsletter.core.delivery import Batch, Outcome, Status, all_of
 from newsletter.core.email import thaw
 from newsletter.core.queue import MailState
 from newsletter.errors import ContentError, NotFound, NothingToDo, ProviderError, WorkLeft
-from newsletter.flows import brake
+from newsletter.flows import brake, recover, report
 from newsletter.flows.deliver import deliver, settle
 from newsletter.flows.desk import Desk
 
@@ -47,6 +47,14 @@ def _keys(name: str, desk: Desk) -> tuple[tuple[str, ...], NotFound | ContentErr
         return (library.load(path, desk.publication, desk.root).key,), None
     except (NotFound, ContentError) as unread:
         return (library.slug(path),), unread
+
+
+def checksum(campaign: Campaign, desk: Desk) -> str:
+    """The checksum of a ledger that changes no more; empty while it may."""
+    if campaign.finished_at is None:
+        return ""
+    with desk.store.read() as tx:
+        return tx.control.checksum(campaign.id, desk.now())
 
 
 def status(name: str, desk: Desk) -> tuple[Campaign, Counts, Mapping[str, int]]:
@@ -154,7 +162,7 @@ def _repeatable(campaign: Campaign, desk: Desk, n: int | None = None) -> list[Cl
 
 def _as_before(outcome: Outcome) -> Outcome:
     """What a call that is made once more tells of the first one: "not now" tells nothing."""
-    return replace(outcome, status=Status.UNKNOWN) if outcome.status is Status.RETRY else outcome
+    return outcome._replace(status=Status.UNKNOWN) if outcome.status is Status.RETRY else outcome
 
 
 _SURELY = 0.9  # of the time a provider says it remembers: clocks differ
@@ -207,7 +215,8 @@ def resolve(name: str, desk: Desk, *, as_: Status | None = None) -> tuple[int, C
         if as_ is not None:
             settled += _by_word(campaign, desk, as_)
         with desk.store.begin() as tx:
-            tx.campaigns.finish(campaign.id, desk.now())
+            if tx.campaigns.finish(campaign.id, desk.now()):
+                report.ended(tx, campaign, desk)
             return settled, tx.campaigns.counts(campaign.id, desk.now())
 
 
@@ -245,6 +254,8 @@ def turn(name: str, desk: Desk, to: CampaignState) -> Campaign:
         if to is CampaignState.SENDING:
             brake.accept(tx, campaign, desk)
         turned = tx.campaigns.set_state(campaign.id, to)
+        if turned and to is CampaignState.PAUSED and campaign.state is CampaignState.SENDING:
+            report.paused(tx, campaign, "command", desk)
         now_stands = tx.campaigns.by_key(campaign.key) or campaign
     if not turned:
         raise NothingToDo(f"{campaign.key} is {now_stands.state}.")
@@ -259,7 +270,8 @@ def cancel(name: str, desk: Desk) -> tuple[Campaign, Counts]:
     """
     campaign = turn(name, desk, CampaignState.CANCELLED)
     with desk.store.begin() as tx:
-        tx.campaigns.finish(campaign.id, desk.now())
+        if tx.campaigns.finish(campaign.id, desk.now()):
+            report.ended(tx, campaign, desk)
         counts = tx.campaigns.counts(campaign.id, desk.now())
         return tx.campaigns.by_key(campaign.key) or campaign, counts
 
@@ -270,4 +282,6 @@ def turn_all(desk: Desk, *, paused: bool) -> None:
     A campaign's own pause is another thing.
     """
     with desk.store.begin() as tx:
+        if not paused:
+            recover.refuse(tx)
         tx.campaigns.pause_all(desk.now() if paused else None)

@@ -29,6 +29,17 @@ def lift(desk: Desk) -> int:
     return sum(_lift(subscriber_id, attempt, desk) for subscriber_id, attempt in due)
 
 
+def admit(who: Subscriber, desk: Desk) -> None:
+    """Let a confirmation through to somebody who left or bounced before: the provider would not write to them.
+
+    Whether it may go was decided before; what the provider does not do is told by its answer to the mail.
+    """
+    with desk.store.read() as tx:
+        before = tx.audience.suppression(who.hmac)
+    if before is not None and isinstance(desk.transactional, Suppresses):
+        _off(desk.transactional, who)
+
+
 def _lift(subscriber_id: int, attempt: int, desk: Desk) -> bool:
     with desk.store.read() as tx:
         who = tx.audience.by_id(subscriber_id)

@@ -1,7 +1,8 @@
-"""Tell the owner what happens to a letter: that it is about to go, with a Stop; that it stopped by itself.
+"""Tell the house what happens to a letter: that it is about to go, with a Stop; that it stopped, went, or did not.
 
-In: the desk. Out: mail to `owner.email` through the provider of transactional mail. Touches `notices` alone. What is to
-be told was written down with its cause, so it is told after a crash too; it holds numbers, and nobody's address.
+In: the desk. Out: mail to `owner.email`, owners and editors, through the provider of transactional mail. Touches
+`notices` alone, and the review of a letter that is tested. What is to be told was written down with its cause, so it is
+told after a crash too; it holds numbers, and nobody's address.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from newsletter.core.delivery import Batch, Outcome, Recipient, Status
 from newsletter.core.email import Email
 from newsletter.core.halt import Notice
 from newsletter.core.queue import MAX_ATTEMPTS, wait
+from newsletter.flows import people, proofmail, report
+from newsletter.flows.approve import PROOF
 from newsletter.flows.brake import HELD
 from newsletter.flows.deliver import deliver
 from newsletter.flows.desk import Desk
@@ -26,7 +29,7 @@ _PASSED = timedelta(hours=12)
 
 
 def tell(desk: Desk) -> int:
-    """Tell what waits to be told; how much of it was taken. Without an `owner.email` nobody is told."""
+    """Tell what waits to be told; how much of it was taken. Where there is no address nobody is told."""
     with desk.store.read() as tx:
         waiting = tx.brake.untold(desk.now())
     return sum(_told(notice, desk) for notice in waiting)
@@ -35,7 +38,7 @@ def tell(desk: Desk) -> int:
 def _told(notice: Notice, desk: Desk) -> bool:
     now = desk.now()
     with desk.store.begin() as tx:
-        if not desk.owner or notice.attempt >= MAX_ATTEMPTS or _late(notice, now):
+        if not people.address_of(notice.who, desk) or notice.attempt >= MAX_ATTEMPTS or _late(notice, now):
             tx.brake.over(notice.key, now)
             return False
         if not tx.brake.tries(notice, now + wait(notice.attempt + 1)):
@@ -55,12 +58,17 @@ def _late(notice: Notice, now: datetime) -> bool:
 
 
 def _sent(notice: Notice, desk: Desk) -> Outcome | None:
+    to = people.address_of(notice.who, desk)
     try:
-        email = _email(notice, desk)
+        if notice.kind == PROOF:
+            return proofmail.of_review(notice, to, desk)
+        email = report.write(notice, desk) if notice.kind in report.KINDS else _email(notice, desk)
     except Exception as problem:  # noqa: BLE001 -- a template of the house's own may be at fault; letters go on
         log.error("The owner's mail could not be written: %s", type(problem).__name__)  # noqa: TRY400
         return None
-    batch = Batch((Recipient(notice.key, desk.owner, {}),), at=desk.now(), tag=notice.kind)
+    if email is None:
+        return Outcome(notice.key, Status.SUBMITTED)  # there is nothing to tell any more
+    batch = Batch((Recipient(notice.key, to, {}),), at=desk.now(), tag=notice.kind)
     return deliver(desk.transactional, email, batch, key=notice.key, timeout=desk.pace.timeout).outcomes[0]
 
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from newsletter.content import variants
 from newsletter.content.issue import Issue
 from newsletter.core import mime
+from newsletter.core.bundle import Bundle
 from newsletter.core.campaign import Campaign, CampaignState, Counts, Plan, growth_allowed, topics_of
 from newsletter.core.delivery import Recipient
 from newsletter.core.email import UNSUBSCRIBE_URL, Email, Pieces, Site, fill, parts, thaw
@@ -21,9 +22,9 @@ from newsletter.core.pace import Pace
 from newsletter.core.publication import Publication
 from newsletter.core.schedule import due, iso
 from newsletter.errors import NewsletterError, NotApproved, NothingToDo
-from newsletter.flows import brake
+from newsletter.flows import brake, recover
 from newsletter.flows.able import able, asked, disk, room
-from newsletter.flows.desk import Desk
+from newsletter.flows.desk import Desk, Place
 from newsletter.flows.publish import Proof, proof
 from newsletter.ports import Transaction
 
@@ -45,20 +46,37 @@ def plan(name: str, desk: Desk, *, again: str = "") -> tuple[Plan, Proof]:
     Raises: ContentError, NothingToDo, NotApproved, ConfigurationError - each says what to do.
     """
     able(desk)
-    ready = proof(name, desk)
-    issue, publication = ready.issue, desk.publication
-    if issue.draft:
-        raise NothingToDo(f"{issue.name} is still a draft.", "Set `draft: false` in it when it is ready.")
-    _for_sending(issue, publication)
+    ready, found = rendered(name, desk)
+    return of_bundle(ready, desk, again=again), found
+
+
+def rendered(name: str, place: Place) -> tuple[Bundle, Proof]:
+    """An issue as whoever sends it takes it, here or elsewhere; neither the list nor a provider is needed for it.
+
+    Raises: NotFound, ContentError; NothingToDo for a draft.
+    """
+    found = proof(name, place)
+    if found.issue.draft:
+        raise NothingToDo(f"{found.issue.name} is still a draft.", "Set `draft: false` in it when it is ready.")
+    return bundle(found, place), found
+
+
+def of_bundle(ready: Bundle, desk: Desk, *, again: str = "", ask: bool = True) -> Plan:
+    """Make the plan of an issue that is rendered already, here or elsewhere. In and raises: as `plan`.
+
+    `ask`: whether the provider is asked about the account.
+    """
+    able(desk)
+    _for_sending(ready, desk.publication)
     _unsent(ready, desk, again=again)
-    topics = topics_of(issue.audience, publication.segments)
+    topics = tuple(dict.fromkeys(topic for name in ready.segments for topic in ready.topics[name]))
     emails = [thaw(one.body) for one in ready.variants]
     with desk.store.read() as tx:
         heads = dict(tx.campaigns.headcount(topics))
         audience = heads.pop("audience", 0)
         sizes = {
             segment: tx.campaigns.headcount(theirs).get("audience", 0) if theirs != topics else audience
-            for segment, theirs in definitions(issue, publication).items()
+            for segment, theirs in ready.topics.items()
         }
         _written_for_all(tx, topics, emails)
     limits(audience, desk.pace)
@@ -68,11 +86,11 @@ def plan(name: str, desk: Desk, *, again: str = "") -> tuple[Plan, Proof]:
     free = desk.free()
     room(need, free)
     first = desk.pace.canary.size(audience)
-    made = Plan(
-        issue=issue.key,
-        subject=ready.issue.subject,
-        segments=issue.audience,
-        topics=definitions(issue, publication),
+    return Plan(
+        issue=ready.key,
+        subject=ready.subject,
+        segments=ready.segments,
+        topics=ready.topics,
         audience=audience,
         by_segment=sizes,
         excluded=heads,
@@ -82,14 +100,14 @@ def plan(name: str, desk: Desk, *, again: str = "") -> tuple[Plan, Proof]:
         batch_size=size,
         rate=rate,
         seconds=round(audience / rate, 1) if rate else None,
-        send_at=iso(due(issue.date, issue.send_at, publication.send_at, publication.timezone)),
-        timezone=publication.timezone,
+        send_at=iso(ready.due_at),
+        timezone=desk.publication.timezone,
         content_sha256=ready.sha256,
         made_at=iso(desk.now()) or "",
-        html_bytes=_bytes(ready.email.html),
-        text_bytes=_bytes(ready.email.text),
+        html_bytes=_bytes(emails[0].html),
+        text_bytes=_bytes(emails[0].text),
         message_bytes=message,
-        links=_links(ready.email),
+        links=_links(emails[0]),
         disk_bytes=need,
         disk_free=free,
         first=first,
@@ -97,13 +115,31 @@ def plan(name: str, desk: Desk, *, again: str = "") -> tuple[Plan, Proof]:
         hold_seconds=brake.hold_of(desk).total_seconds(),
         seeds=len(desk.publication.seeds),
         warnings=(
-            *(str(problem) for problem in ready.problems),
+            *ready.warnings,
             *desk.notes,
             *_untold(desk, first),
-            *asked(desk, audience),
+            *(asked(desk, audience) if ask else ()),
         ),
     )
-    return made, ready
+
+
+def bundle(ready: Proof, place: Place) -> Bundle:
+    """What a proof becomes for whoever sends it, here or elsewhere. Raises: SettingsError for a time that is none."""
+    issue, publication = ready.issue, place.publication
+    return Bundle(
+        key=issue.key,
+        name=issue.name,
+        subject=issue.subject,
+        segments=issue.audience,
+        topics=definitions(issue, publication),
+        variants=ready.variants,
+        source_sha256=ready.source_sha256,
+        base_url=place.links.base_url,
+        archive=ready.page,
+        day=issue.date,
+        due_at=due(issue.date, issue.send_at, publication.send_at, publication.timezone),
+        warnings=tuple(str(problem) for problem in ready.problems),
+    )
 
 
 def _untold(desk: Desk, first: int) -> tuple[str, ...]:
@@ -114,20 +150,20 @@ def _untold(desk: Desk, first: int) -> tuple[str, ...]:
     return (*((deaf,) if deaf else ()), *((alone,) if nobody else ()))
 
 
-def _for_sending(issue: Issue, publication: Publication) -> None:
+def _for_sending(ready: Bundle, publication: Publication) -> None:
     """Refuse what is for the archive only. Raises: NotApproved."""
-    if issue.date and publication.first_send and issue.date < publication.first_send:
+    if ready.day and publication.first_send and ready.day < publication.first_send:
         raise NotApproved(
-            f"{issue.name} is dated before first_send ({publication.first_send}): it is for the archive only.",
+            f"{ready.name} is dated before first_send ({publication.first_send}): it is for the archive only.",
             "Give it a later date, or change first_send in newsletter.yml.",
         )
 
 
-def _unsent(ready: Proof, desk: Desk, *, again: str) -> None:
+def _unsent(ready: Bundle, desk: Desk, *, again: str) -> None:
     """Refuse what was sent, under this key or the same words under another. Raises: NothingToDo, NotApproved."""
-    issue = ready.issue
     with desk.store.read() as tx:
-        begun = tx.campaigns.by_key(issue.key)
+        recover.refuse(tx, ready.key)
+        begun = tx.campaigns.by_key(ready.key)
         if begun is not None:
             _begun(begun, tx.campaigns.counts(begun.id, desk.now()), again=again)
         twins = [
@@ -238,20 +274,21 @@ def letters_rate(desk: Desk) -> float | None:
     return rate - min(rate * RESERVED, RESERVED_MOST)
 
 
-def agreed(desk: Desk) -> None:
-    """Refuse when the settings ask for an approval this version cannot take. Raises: NotApproved."""
-    if desk.pace.approval != "none":
-        raise NotApproved(
-            f"send.approval is {desk.pace.approval}, and approving by link is not in this version yet.",
-            "Set send: approval: none in newsletter.yml, and let the review of the plan be the approval.",
-        )
-
-
 def approved(approval: Mapping[str, object], now_made: Plan, desk: Desk) -> tuple[str, ...]:
     """Compare an approved plan with the one made now. Out: what differs and passes.
 
-    Raises: NothingToDo when it is too early; NotApproved when content, provider, a segment or what it means
-    changed, when the audience grew beyond `max_growth`, or when it is too late. Leavers never block.
+    Raises: NothingToDo when it is too early; NotApproved when it is too late, and as `unchanged` does.
+    """
+    told = unchanged(approval, now_made, desk)
+    on_time(now_made.issue, datetime.fromisoformat(now_made.send_at) if now_made.send_at else None, desk)
+    return told
+
+
+def unchanged(approval: Mapping[str, object], now_made: Plan, desk: Desk) -> tuple[str, ...]:
+    """Compare an approved plan with the one made now, whatever the time. Out: what differs and passes.
+
+    Raises: NotApproved when content, provider, a segment or what it means changed, or when the audience grew beyond
+    `max_growth`. Leavers never block.
     """
     planned = approval.get("audience")
     if not isinstance(planned, int) or approval.get("hash") is None:
@@ -274,7 +311,6 @@ def approved(approval: Mapping[str, object], now_made: Plan, desk: Desk) -> tupl
             f"The audience grew from {planned} to {now_made.audience} since the plan was made.",
             f"Make a new plan and have it approved: newsletter plan {now_made.issue}",
         )
-    on_time(now_made.issue, datetime.fromisoformat(now_made.send_at) if now_made.send_at else None, desk)
     return (f"The audience grew from {planned} to {now_made.audience} since the plan was made.",) if grown > 0 else ()
 
 

@@ -67,7 +67,7 @@ def on_offer(desk: Desk) -> tuple[str, ...]:
 def look(token: str, desk: Desk) -> Choices:
     """What a reader has chosen. Changes nothing (promise 5). Raises: LinkRefused."""
     with desk.store.read() as tx:
-        return _choices(_known(tx, token))
+        return _choices(_known(tx, token, desk))
 
 
 def change(token: str, topics: Collection[str], lang: str, desk: Desk) -> Choices:
@@ -77,7 +77,7 @@ def change(token: str, topics: Collection[str], lang: str, desk: Desk) -> Choice
     """
     now = desk.now()
     with desk.store.begin() as tx:
-        who = _known(tx, token, held=True)
+        who = _known(tx, token, desk, held=True)
         if who.state is not State.ACTIVE:
             return _choices(who)
         offered = on_offer(desk)
@@ -91,7 +91,7 @@ def change(token: str, topics: Collection[str], lang: str, desk: Desk) -> Choice
             tx.audience.drop_topics(who.id)
             tx.audience.give_topics(who.id, wanted + kept)
             _record(tx, who, wanted, lang, desk)
-        return _choices(_known(tx, token))
+        return _choices(_known(tx, token, desk))
 
 
 def ask(token: str, what: Mail, desk: Desk) -> str:
@@ -101,7 +101,7 @@ def ask(token: str, what: Mail, desk: Desk) -> str:
     """
     now = desk.now()
     with desk.store.begin() as tx:
-        who = _known(tx, token, held=True)
+        who = _known(tx, token, desk, held=True)
         counter = f"{what}:{who.pid}"
         if any(tx.audience.hits(counter, now - span) >= most for span, most in CAPS):
             return who.lang
@@ -147,8 +147,8 @@ def _mailed(purpose: Purpose, token: str, desk: Desk) -> Mailed:
         return Mailed(purpose, tx.audience.by_id(payload[0]) if payload else None)
 
 
-def _known(tx: Transaction, token: str, *, held: bool = False) -> Subscriber:
-    who = behind(tx, token, held=held)
+def _known(tx: Transaction, token: str, desk: Desk, *, held: bool = False) -> Subscriber:
+    who = behind(tx, token, desk, held=held)
     if who is None:
         raise LinkRefused("This link leads to nobody we know.", "Open it again from the newest letter.")
     return who

@@ -18,7 +18,7 @@ from newsletter.core.email import Email, freeze, sha256
 from newsletter.core.problem import Problem, errors
 from newsletter.core.publication import Publication
 from newsletter.errors import ConfigurationError, ContentError
-from newsletter.flows.desk import Desk
+from newsletter.flows.desk import Place
 
 MOST_NAMED = 4
 """Segments an issue may name in its blocks: sixteen versions are still reviewed, thirty-two are not."""
@@ -37,19 +37,22 @@ class Proof:
     problems: tuple[Problem, ...]
 
 
-def proof(name: str, desk: Desk) -> Proof:
+def proof(name: str, desk: Place, *, draft: bool = False, public: bool = True) -> Proof:
     """Read, check and render an issue.
 
-    In: a path or a slug. Raises: NotFound; ContentError when anything blocks.
+    In: a path or a slug; `draft`, whether a draft may still be what it may be; `public`, whether its page is drawn
+    too. Raises: NotFound; ContentError when anything blocks.
     """
     path = library.find(name, desk.root)
     issue = library.load(path, desk.publication, desk.root)
     written = check.check(issue, desk.publication, desk.root)
-    refuse(written)
+    draft = draft and issue.draft
+    refuse(written, draft=draft)
     emails = dict(_emails(issue, desk))
     found = check.with_mails(issue, desk.publication, desk.root, written, emails.values())
-    refuse(found)
-    page = archive.archive(issue, desk.publication, root=desk.root, base_url=desk.links.base_url)
+    refuse(found, draft=draft)
+    drawn = public and issue.archive
+    page = archive.archive(issue, desk.publication, root=desk.root, base_url=desk.links.base_url) if drawn else None
     named = variants.names(issue)
     frozen = tuple(_variant(some, one, named, desk.publication) for some, one in emails.items())
     return Proof(
@@ -58,12 +61,12 @@ def proof(name: str, desk: Desk) -> Proof:
         variants=frozen,
         sha256=sha256("\n".join(one.body for one in frozen)),
         source_sha256=source(issue),
-        page=page if issue.archive else None,
+        page=page,
         problems=found,
     )
 
 
-def _emails(issue: Issue, desk: Desk) -> Iterator[tuple[frozenset[str], Email]]:
+def _emails(issue: Issue, desk: Place) -> Iterator[tuple[frozenset[str], Email]]:
     """The issue as each combination of the segments it names gets it; for most issues there is one."""
     named = variants.names(issue)
     if len(named) > MOST_NAMED:

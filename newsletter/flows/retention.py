@@ -8,15 +8,20 @@ their mail need stays until those end: it names nobody.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from newsletter.core import ids
 from newsletter.core.consent import State
 from newsletter.core.links import LIFETIME, Purpose
 from newsletter.flows.desk import Desk
-from newsletter.ports import Transaction
+from newsletter.flows.remind import LATEST
+from newsletter.ports import Forgets, Transaction
 
 _AT_ONCE = 500
+_REVIEWS_KEPT = timedelta(days=90)  # of letters that nobody said a word to; those that led to one stay
+_MAIL_KEPT = timedelta(days=45)
+"""So long a bounce finds whom a mail of the front door went to; servers give up after five days (RFC 5321 4.5.4.1)."""
 _SCRUB_DUE = "scrub_due"
 
 
@@ -28,6 +33,8 @@ def forget(desk: Desk) -> int:
     gone += _forget_magnets_alone(desk, timedelta(days=kept.magnet_only_days))
     with desk.store.begin() as tx:
         tx.audience.forget_grants(desk.now() - LIFETIME[Purpose.DOWNLOAD])
+        tx.queue.forget(desk.now() - _MAIL_KEPT)
+        tx.reviews.forget(desk.now() - _REVIEWS_KEPT)
         told = tx.events.forget(desk.now() - timedelta(days=kept.raw_webhooks_days))
         if told:
             mark(tx, desk)
@@ -36,8 +43,8 @@ def forget(desk: Desk) -> int:
 
 def _forget(desk: Desk, state: State, after: timedelta) -> int:
     now = desk.now()
-    # A link that went out a moment ago must find its row, however long that stands there.
-    times = (now - after, now - LIFETIME[Purpose.CONFIRM])
+    # A link that went out a moment ago must find its row, however long that stands there; the last is a reminder's.
+    times = (now - after, now - LIFETIME[Purpose.CONFIRM] - (LATEST if state is State.PENDING else timedelta(0)))
     with desk.store.read() as tx:
         due, gone = bool(tx.audience.stale(state, *times, 1)), 0
     while due:
@@ -50,6 +57,7 @@ def _forget(desk: Desk, state: State, after: timedelta) -> int:
                     tx.audience.erase(who)
             if rows:
                 mark(tx, desk)
+        unsend(desk, [who.email for who in rows])
         gone += len(rows)
         due = len(rows) == _AT_ONCE
     return gone
@@ -66,9 +74,17 @@ def _forget_magnets_alone(desk: Desk, after: timedelta) -> int:
                 tx.audience.erase(who)
             if found:
                 mark(tx, desk)
+        unsend(desk, [who.email for who in found])
         rows = len(found)
         gone += rows
     return gone
+
+
+def unsend(desk: Desk, addresses: Collection[str]) -> None:
+    """Take mail to whoever was erased out of an outbox of ours. Raises: ProviderError."""
+    for provider in (desk.provider, desk.transactional):
+        if addresses and isinstance(provider, Forgets):
+            provider.forget(addresses)
 
 
 def mark(tx: Transaction, desk: Desk) -> None:

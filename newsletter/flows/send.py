@@ -19,25 +19,26 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Event, Lock
 
 from newsletter.core import ids
 from newsletter.core.brake import Tally
-from newsletter.core.campaign import Answer, Campaign, CampaignState, Claim, Counts, Draft, Plan, topics_of
+from newsletter.core.bundle import Bundle
+from newsletter.core.campaign import Answer, Campaign, CampaignState, Claim, Counts, Draft, Plan
 from newsletter.core.delivery import Batch, BatchResult, Outcome, Status, all_of
 from newsletter.core.email import Email, thaw
-from newsletter.core.event import is_authentication
+from newsletter.core.feedback import is_authentication
 from newsletter.core.queue import MAX_ATTEMPTS, wait
-from newsletter.errors import NewsletterError, NothingToDo, ProviderError, StoreBusy, WorkLeft
-from newsletter.flows import brake, owner, seeds
+from newsletter.errors import NewsletterError, NotApproved, NotFound, NothingToDo, ProviderError, StoreBusy, WorkLeft
+from newsletter.flows import approve, brake, owner, recover, report, seeds
 from newsletter.flows.able import able, asked
 from newsletter.flows.deliver import deliver
 from newsletter.flows.desk import Desk
 from newsletter.flows.ledger import Settling, ask_again, begun, same_provider, settling
-from newsletter.flows.plan import agreed, approved, letters_rate, plan, withdrawn
-from newsletter.flows.publish import Proof
+from newsletter.flows.plan import approved, bundle, letters_rate, plan, withdrawn
 
 LONGEST_WAIT = 60.0
 """Seconds. A pause as long as this, or longer, ends the run with work left."""
@@ -56,6 +57,9 @@ FEW_IN_HAND = 8
 
 FRESH = 1.0
 """Seconds for which the answer holds that claims are ours and nobody has paused."""
+
+_LOOK = 0.05
+"""Seconds between two looks whether one more thread would help."""
 
 _GLANCE = 2.0
 """Seconds. A run that waits looks again so often whether somebody has stopped it."""
@@ -125,15 +129,18 @@ class _Run:
         """Take note of a batch's outcomes; the code of a refusal that by now looks like everybody's, or ""."""
         with self.lock:
             code, row = self.refused
-            taken = Counter(outcome.status for outcome in outcomes)
+            of = Counter([outcome.status for outcome in outcomes])
+            refused = [outcome for outcome in outcomes if outcome.status is Status.REJECTED]
             self.taken = Tally(
-                submitted=self.taken.submitted + taken[Status.SUBMITTED],
-                refused=self.taken.refused + taken[Status.REJECTED],
-                authentication=self.taken.authentication + sum(map(_is_ours, outcomes)),
+                submitted=self.taken.submitted + of[Status.SUBMITTED],
+                refused=self.taken.refused + len(refused),
+                authentication=self.taken.authentication + sum(map(_is_ours, refused)),
             )
-            for outcome in outcomes:
-                self.sent += outcome.status is Status.SUBMITTED
-                self.done += outcome.status is not Status.RETRY
+            self.sent += of[Status.SUBMITTED]
+            self.done += len(outcomes) - of[Status.RETRY]
+            if not refused and of[Status.SUBMITTED]:
+                row = 0
+            for outcome in outcomes if refused else ():
                 if outcome.status is Status.REJECTED:
                     code, row = outcome.code, (row + 1 if outcome.code == code else 1)
                 elif outcome.status is Status.SUBMITTED:
@@ -145,7 +152,7 @@ class _Run:
 
 def _is_ours(outcome: Outcome) -> bool:
     """Whether a refusal says that our own authentication is broken."""
-    return outcome.status is Status.REJECTED and is_authentication(f"{outcome.code} {outcome.detail}")
+    return is_authentication(f"{outcome.code} {outcome.detail}")
 
 
 def send(
@@ -182,15 +189,46 @@ def send(
                     tx.brake.hold(campaign.id, None)
                 campaign = replace(campaign, held_until=None)
             notes += asked(desk, _counts(campaign, desk).pending)
+        return _begun(campaign, desk, stop, seconds, progress, notes)
+
+
+def go_on(key: str, desk: Desk, *, stop: Event, seconds: float | None = None) -> Report:
+    """Continue a campaign that is frozen, by its own key: no file is looked for, and a hold is kept.
+
+    Raises: as `send`; NotFound.
+    """
+    with desk.store.only_one("sender") as alone:
+        if not alone:
+            raise WorkLeft("Another sender is at work on this database.", "Wait for it, or stop it; then run again.")
+        _not_all_paused(desk)
         with desk.store.read() as tx:
-            emails = {variant: thaw(body) for variant, body in tx.campaigns.emails(campaign.id).items()}
-        deadline = time.monotonic() + seconds if seconds is not None else None
-        owner = ids.pid(desk.entropy)
-        return _run(_Run(desk, campaign, owner, emails, stop or Event(), deadline, progress, tuple(notes)))
+            campaign = tx.campaigns.by_key(key)
+        if campaign is None:
+            raise NotFound(f"{key} has not been begun.", f"To see what would happen: newsletter plan {key}")
+        _may_continue(campaign, desk)
+        notes = asked(desk, _counts(campaign, desk).pending)
+        return _begun(campaign, desk, stop, seconds, lambda _campaign, _done: None, notes)
+
+
+def _begun(
+    campaign: Campaign,
+    desk: Desk,
+    stop: Event | None,
+    seconds: float | None,
+    progress: Progress,
+    notes: Sequence[str],
+) -> Report:
+    """Send what is frozen; whoever calls holds the right to."""
+    with desk.store.read() as tx:
+        emails = {variant: thaw(body) for variant, body in tx.campaigns.emails(campaign.id).items()}
+    deadline = time.monotonic() + seconds if seconds is not None else None
+    owner = ids.pid(desk.entropy)
+    return _run(_Run(desk, campaign, owner, emails, stop or Event(), deadline, progress, tuple(notes)))
 
 
 def _not_all_paused(desk: Desk) -> None:
     with desk.store.read() as tx:
+        recover.refuse(tx)
         paused = tx.campaigns.paused_all()
     if paused:
         raise WorkLeft("All sending is paused.", "To go on: newsletter resume --all")
@@ -236,9 +274,27 @@ def freeze(
     In: `hold`, whether it is held for as long as the settings say; `tell` is called with each thing to know that
     refuses nothing.
     """
-    agreed(desk)
     made, ready = plan(name, desk, again=again)
-    for line in (*made.warnings, *(approved(approval, made, desk) if approval is not None else ())):
+    return freeze_as(made, bundle(ready, desk), desk, approval=approval, again=again, hold=hold, tell=tell)
+
+
+def freeze_as(
+    made: Plan,
+    ready: Bundle,
+    desk: Desk,
+    *,
+    approval: Mapping[str, object] | None,
+    again: str,
+    hold: bool,
+    tell: Callable[[str], None],
+) -> Campaign:
+    """Freeze what a plan was just made of. In and raises: as `freeze`."""
+    try:
+        yes = approve.required(made, ready, desk)
+    except NotApproved:
+        owner.tell(desk)  # whoever is asked for a yes learns of it now, where no server ticks
+        raise
+    for line in (*made.warnings, *(approved(approval, made, desk) if approval is not None else ()), *yes):
         tell(line)
     written = replace(draft(made, ready, desk), note=again.strip())
     with desk.store.begin() as tx:
@@ -253,23 +309,23 @@ def freeze(
         return brake.begin(tx, campaign, desk) if hold else campaign
 
 
-def draft(made: Plan, ready: Proof, desk: Desk) -> Draft:
+def draft(made: Plan, ready: Bundle, desk: Desk) -> Draft:
     """What the freeze writes down."""
     return Draft(
         key=made.issue,
         pid=ids.pid(desk.entropy),
         subject=made.subject,
         segments=made.segments,
-        topics=topics_of(made.segments, desk.publication.segments),
+        topics=tuple(dict.fromkeys(topic for name in made.segments for topic in made.topics[name])),
         content_sha256=ready.sha256,
         source_sha256=ready.source_sha256,
         provider=desk.provider.name,
         batch_size=made.batch_size,
-        archive=ready.page,
+        archive=ready.archive,
         excluded=made.excluded,
         plan_hash=made.hash,
         variants=ready.variants,
-        base_url=desk.links.base_url,
+        base_url=ready.base_url,
         due_at=datetime.fromisoformat(made.send_at) if made.send_at else None,
         timezone=made.timezone,
     )
@@ -282,6 +338,8 @@ def _run(run: _Run) -> Report:
         if not held:  # else nobody may see it yet
             tx.campaigns.start(campaign.id, desk.now())
         tx.campaigns.reap(campaign.id, desk.now(), everyone=True)
+        tx.campaigns.wake(campaign.id, desk.now())
+        tx.limits.shorten(_held_back(desk), now=desk.now().timestamp())
     ask_again(campaign, desk)
     with desk.store.read() as tx:
         counts = tx.campaigns.counts(campaign.id, desk.now())
@@ -302,6 +360,8 @@ def _run(run: _Run) -> Report:
         seeds.sow(campaign, run.emails, seeds.LAST, desk)
     with desk.store.begin() as tx:
         finished = tx.campaigns.finish(campaign.id, desk.now())
+        if finished:
+            report.ended(tx, campaign, desk)
         counts = tx.campaigns.counts(campaign.id, desk.now())
         now_stands = tx.campaigns.by_key(campaign.key) or campaign
     owner.tell(desk)
@@ -338,10 +398,21 @@ def _begin(run: _Run, *, held: bool) -> None:
 
 
 def _all_threads(run: _Run) -> None:
+    """Send with one thread, and with one more for as long as the process mostly waits, up to the settings' number.
+
+    Threads are for waiting: where a provider answers at once, each costs memory, and time when they contend.
+    """
     threads = max(1, min(run.desk.pace.threads, run.campaign.batches))
     with ThreadPoolExecutor(threads, thread_name_prefix="sender") as pool:
-        for future in [pool.submit(_work, run) for _ in range(threads)]:
-            future.result()
+        working = [pool.submit(_work, run)]
+        looked = time.monotonic(), time.process_time()
+        while wait_for(working, _LOOK).not_done:
+            now = time.monotonic(), time.process_time()
+            if now[1] - looked[1] < (now[0] - looked[0]) / 2 and len(working) < threads:
+                working.append(pool.submit(_work, run))
+            looked = now
+        for done in working:
+            done.result()
 
 
 @dataclass
@@ -568,7 +639,7 @@ def _final(outcome: Outcome, claim: Claim) -> Outcome:
     """A reader who is put off once more than we ask is refused, with the last answer."""
     if outcome.status is not Status.RETRY or claim.refusals + 1 < MAX_ATTEMPTS:
         return outcome
-    return replace(outcome, status=Status.REJECTED, detail=f"put off {MAX_ATTEMPTS} times: {outcome.detail}")
+    return outcome._replace(status=Status.REJECTED, detail=f"put off {MAX_ATTEMPTS} times: {outcome.detail}")
 
 
 def _kept(run: _Run, answers: Sequence[Answer], *, retry_after: float | None = None) -> None:

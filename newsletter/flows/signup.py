@@ -7,6 +7,7 @@ form alone, and all that differs happens in the mail (promise 6).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,11 +27,11 @@ from newsletter.core.consent import (
     step,
 )
 from newsletter.core.links import Purpose
-from newsletter.errors import LinkExpired, LinkRefused, NotFound
+from newsletter.errors import AddressRefused, LinkExpired, LinkRefused, NewsletterError, NotFound
 from newsletter.flows import gate
-from newsletter.flows.consent import newcomer, withdraw, wording
+from newsletter.flows.consent import Wording, newcomer, withdraw, wording
 from newsletter.flows.desk import Desk
-from newsletter.flows.gate import Trapped, Visit
+from newsletter.flows.gate import Lane, Trapped, Visit
 from newsletter.ports import Transaction
 
 _GAP, _DAY, _WEEK = timedelta(minutes=10), timedelta(hours=24), timedelta(days=7)
@@ -76,73 +77,155 @@ def signup(asked: Request, desk: Desk) -> None:
 
     Raises: AddressRefused for what is no address; NotFound for a form or magnet that does not exist.
     """
-    who = address.parse(asked.email)
-    form_key = asked.form or desk.publication.default_form
-    try:
-        form = desk.publication.form(form_key)
-    except KeyError:
-        raise NotFound("There is no such form.", "Open the signup page again.") from None
-    magnet = asked.magnet or form.magnet
-    if magnet and magnet not in desk.publication.magnets:
-        raise NotFound("There is no such free resource.", "See the list of free resources.")
-    lang = asked.lang if spoken(asked.lang, desk.root) else desk.publication.language
-    agreed = wording(form_key, desk, lang, magnet)
-    topics = form.topics if asked.letter or not magnet else ()
+    (problem,) = signups([asked], desk)
+    if problem is not None:
+        raise problem
+
+
+def signups(asked: Sequence[Request], desk: Desk) -> list[NewsletterError | None]:
+    """Take signups that come at once, all in one transaction: they share the wait for the disk.
+
+    Out: for each, in order, what `signup` would raise. Raises: StoreBusy, and then none was taken.
+    """
     now = desk.now()
+    read = [_wish(one, desk, now) for one in asked]
+    wishes = [one for one in read if isinstance(one, _Wish)]
+    if wishes:
+        with desk.store.begin() as tx:
+            said = {one.agreed.sha256: one for one in wishes}
+            for sha256, one in sorted(said.items()):
+                tx.audience.keep_wording(sha256, one.agreed.text, one.lang, now)
+            for one in sorted(wishes, key=lambda wish: wish.hmac):  # in one order: two of us cannot wait for each other
+                _take(tx, one, desk, now)
+    return [one if isinstance(one, NewsletterError) else None for one in read]
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """A signup that was read, before anything is known of its address."""
+
+    who: Address
+    hmac: str
+    form: str
+    magnet: str
+    topics: tuple[str, ...]
+    lang: str
+    agreed: Wording
+    source: str
+    visit: Visit | None
+    lane: Lane
+    worked: bool
+
+
+def _wish(asked: Request, desk: Desk, now: datetime) -> _Wish | NewsletterError | None:
+    """What a visitor wants, or what is wrong with it; None for a program that is told nothing."""
     try:
+        who = address.parse(asked.email)
+        form_key = asked.form or desk.publication.default_form
+        form = desk.publication.form(form_key)
+        magnet = asked.magnet or form.magnet
+        if magnet and magnet not in desk.publication.magnets:
+            return NotFound("There is no such free resource.", "See the list of free resources.")
         lane = gate.lane(asked.visit, desk, now)
+    except AddressRefused as problem:
+        return problem
+    except KeyError:
+        return NotFound("There is no such form.", "Open the signup page again.")
     except Trapped:
+        return None
+    lang = asked.lang if spoken(asked.lang, desk.root) else desk.publication.language
+    return _Wish(
+        who,
+        desk.hmac(who),
+        form_key,
+        magnet,
+        form.topics if asked.letter or not magnet else (),
+        lang,
+        wording(form_key, desk, lang, magnet),
+        asked.source,
+        asked.visit,
+        lane,
+        gate.works(asked.visit),
+    )
+
+
+def _take(tx: Transaction, wish: _Wish, desk: Desk, now: datetime) -> None:
+    """One signup, within the transaction of those who came with it."""
+    lane = wish.lane
+    if gate.crowd(tx, wish.visit, desk, now):
+        lane = Lane.LAST
+    elif wish.visit and wish.worked and lane is Lane.USUAL and gate.spent(tx, wish.visit, desk, now):
+        lane = Lane.KNOWN
+    subscriber, known = _find_or_add(tx, wish, desk, now)
+    taken = step(known, Change.SIGNUP)
+    if subscriber is None or taken.record is None:
+        _as_much_work(tx, desk, now)
         return
-    with desk.store.begin() as tx:
-        lane = max(lane, gate.crowd(tx, asked.visit, desk, now))
-        tx.audience.keep_wording(agreed.sha256, agreed.text, lang, now)
-        subscriber, known = _find_or_add(tx, who, lang, desk, now)
-        taken = step(known, Change.SIGNUP)
-        if subscriber is None or taken.record is None:
-            _as_much_work(tx, desk, now)
-            return
-        signup_id = tx.audience.add_signup(
-            subscriber,
-            form=form_key,
-            magnet=magnet,
-            topics=topics,
-            lang=lang,
-            wording=agreed.sha256,
-            now=now,
-            lane=lane,
-        )
-        tx.audience.record(
-            [
-                Evidence(
-                    subscriber.pid,
-                    taken.record,
-                    now,
-                    method="form",
-                    form=form_key,
-                    wording=agreed.sha256,
-                    topics=topics,
-                    magnet=magnet,
-                    source=asked.source,
-                )
-            ]
-        )
-        counter = f"mail:{desk.hmac(address.one_mailbox(who))}"
-        _mail(tx, subscriber, taken, counter, signup_id, magnet, desk, now)
+    signup_id = tx.audience.add_signup(
+        subscriber,
+        form=wish.form,
+        magnet=wish.magnet,
+        topics=wish.topics,
+        lang=wish.lang,
+        wording=wish.agreed.sha256,
+        now=now,
+        lane=lane,
+    )
+    tx.audience.record(
+        [
+            Evidence(
+                subscriber.pid,
+                taken.record,
+                now,
+                method="form",
+                form=wish.form,
+                wording=wish.agreed.sha256,
+                topics=wish.topics,
+                magnet=wish.magnet,
+                source=wish.source,
+            )
+        ]
+    )
+    _mail(tx, subscriber, taken, mailbox(wish.who, desk), signup_id, wish.magnet, desk, now)
 
 
-def _find_or_add(
-    tx: Transaction, who: Address, lang: str, desk: Desk, now: datetime
-) -> tuple[Subscriber | None, State | None]:
+def mailbox(who: Address, desk: Desk) -> str:
+    """The counter of the mail that a stranger's use of our forms caused to one mailbox, however it is spelled."""
+    return f"mail:{desk.hmac(address.one_mailbox(who))}"
+
+
+def full(tx: Transaction, counter: str, now: datetime) -> bool:
+    """Whether a mailbox had as much of it as it may (`CAPS`). Most had none, even in the longest span."""
+    if not tx.audience.hits(counter, now - _WEEK):
+        return False
+    return any(tx.audience.hits(counter, now - span) >= most for span, most in CAPS)
+
+
+def _find_or_add(tx: Transaction, wish: _Wish, desk: Desk, now: datetime) -> tuple[Subscriber | None, State | None]:
     """The subscriber of an address, made when there is none; None when it must not be written to."""
-    hmac = desk.hmac(who)
-    subscriber = tx.audience.by_hmac(hmac, held=True)
-    reason = tx.audience.suppression(hmac)
+    subscriber = tx.audience.by_hmac(wish.hmac, held=True)
+    reason = tx.audience.suppression(wish.hmac)
     if reason is not None and reason not in ENDED_BY_CONSENT:
         return None, None
     if subscriber is not None:
         return subscriber, subscriber.state
-    tx.audience.add([newcomer(who, State.PENDING, lang, desk)], now)
-    return tx.audience.by_hmac(hmac), None
+    one = newcomer(wish.who, State.PENDING, wish.lang, desk)
+    (new,) = tx.audience.add([one], now)
+    added = Subscriber(
+        id=new,
+        pid=one.pid,
+        hmac=one.hmac,
+        email=one.email,
+        state=one.state,
+        gen=0,
+        lang=one.lang,
+        first_name="",
+        last_name="",
+        unsubscribe_token=one.unsubscribe_token,
+        created_at=now,
+        confirmed_at=None,
+    )
+    return added, None
 
 
 _DECOYS = 5
@@ -170,7 +253,7 @@ def _mail(
     now: datetime,
 ) -> None:
     """Let the step's mail wait, within the caps of the mailbox that `counter` names."""
-    if taken.mail is None or any(tx.audience.hits(counter, now - span) >= most for span, most in CAPS):
+    if taken.mail is None or full(tx, counter, now):
         return
     if subscriber.state is State.BOUNCED and _tried_again(tx, subscriber, now):
         return

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from newsletter.flows import hear, lift, mail, owner, retention
+from newsletter.flows import bounces, hear, lift, mail, missed, owner, remind, retention, suppressions
 from newsletter.flows.desk import Desk
 
 _LONGEST_LIMIT = timedelta(days=8)
 _BRIEF = 0.05  # seconds: whoever writes waits meanwhile, and the next pass tries again
-_DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
+_DAY, _HOUR, _MINUTES = timedelta(days=1), timedelta(hours=1), timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,32 @@ class Pass:
 
 
 def tick(desk: Desk) -> Pass:
-    """Read what providers told; send the mail that waits; tell the owner; forget what is kept no longer."""
+    """All of it: what others are asked for, and what waits on this machine."""
+    try:
+        errands(desk)
+    finally:  # somebody else's trouble holds nothing up here; it is told when all is done
+        done = promptly(desk)
+    return done
+
+
+def errands(desk: Desk) -> None:
+    """What others are asked for, who may take their time: bounces that lie in a mailbox, the lists of providers."""
+    try:
+        _every(_MINUTES, "bounces_at", bounces.poll, desk)
+    finally:
+        _every(_DAY, "lists_at", suppressions.daily, desk)
+
+
+def promptly(desk: Desk, *, post: bool = True) -> Pass:
+    """Read what providers told; remind; send the mail that waits; tell the house; forget what is kept no longer.
+
+    In: `post`, whether the mail is its to send: where another does that, it is done in one place.
+    """
     heard = hear.read(desk)
-    sent = mail.empty(desk)
+    _every(_MINUTES, "reminded_at", remind.remind, desk)
+    sent = mail.empty(desk) if post else 0
     lift.lift(desk)
+    _every(_MINUTES, "looked_at", missed.look, desk)
     owner.tell(desk)
     forgotten = _every(_DAY, "retention_at", retention.forget, desk)
     _every(_HOUR, "hits_at", _forget_hits, desk)

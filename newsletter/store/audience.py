@@ -7,13 +7,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, func, insert, select, update
 
 from newsletter.core.consent import Evidence, Grant, Newcomer, Reason, Signup, State, Subscriber
 from newsletter.core.ids import digest
 from newsletter.store.conditions import reason_of, stands, why
 from newsletter.store.dialect import among, hold, hold_door, insert_many, insert_new, next_ids
 from newsletter.store.events import Events
+from newsletter.store.journal import Line
+from newsletter.store.prepared import Prepared
 from newsletter.store.schema import (
     batches,
     campaigns,
@@ -23,6 +25,7 @@ from newsletter.store.schema import (
     hits,
     mail_queue,
     milliseconds,
+    old_links,
     signups,
     subscriber_topics,
     subscribers,
@@ -61,23 +64,32 @@ _NEWCOMER = (
     subscribers.c.confirmed_at,
 )
 
-# What every signup asks is said once: a statement costs more to build than to run.
-_BY_HMAC = select(*_COLUMNS).where(subscribers.c.address_hmac == bindparam("who"))
-_BY_ID = select(*_COLUMNS).where(subscribers.c.id == bindparam("who"))
-_TOPICS = select(subscriber_topics.c.topic).where(subscriber_topics.c.subscriber_id == bindparam("who"))
-_HMAC = select(subscribers.c.address_hmac).where(subscribers.c.id == bindparam("who"))
-_SUPPRESSION = select(reason_of(bindparam("who")))
-_ADD_SIGNUP = insert(signups).returning(signups.c.id)
-_SIGNUP = select(signups).where(signups.c.id == bindparam("which"))
-_HIT = insert(hits)
-_HITS = select(func.count()).select_from(hits).where(hits.c.key == bindparam("what"), hits.c.at > bindparam("since"))
+# What every signup asks.
+_BY_HMAC = Prepared(select(*_COLUMNS).where(subscribers.c.address_hmac == bindparam("who")))
+_BY_ID = Prepared(select(*_COLUMNS).where(subscribers.c.id == bindparam("who")))
+_TOPICS = Prepared(select(subscriber_topics.c.topic).where(subscriber_topics.c.subscriber_id == bindparam("who")))
+_HMAC = Prepared(select(subscribers.c.address_hmac).where(subscribers.c.id == bindparam("who")))
+_SUPPRESSION = Prepared(select(reason_of(bindparam("who")).label("reason")))
+_ADD_SIGNUP = Prepared(insert(signups).returning(signups.c.id))
+_SIGNUP = Prepared(select(signups).where(signups.c.id == bindparam("which")))
+_WORDING = Prepared(select(wordings.c.sha256).where(wordings.c.sha256 == bindparam("which")))
+_HIT = Prepared(insert(hits))
+_LAST_HIT = select(hits.c.id).where(hits.c.key == bindparam("what")).order_by(hits.c.at.desc(), hits.c.id.desc())
+_UNHIT = Prepared(delete(hits).where(hits.c.id == _LAST_HIT.limit(1).scalar_subquery()))
+_HITS = Prepared(
+    select(func.count().label("times"))
+    .select_from(hits)
+    .where(hits.c.key == bindparam("what"), hits.c.at > bindparam("since"))
+)
 
 
 class Audience:
     """The front door's tables within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, leavers: list[Line]) -> None:
         self._sql = connection
+        self._leavers = leavers  # for the journal beside the database
+        self._counted: dict[str, dict[datetime, int]] = {}  # by key and moment
 
     # --- subscribers -------------------------------------------------------------------------------
 
@@ -101,18 +113,23 @@ class Audience:
     def by_id(self, subscriber_id: int, *, held: bool = False) -> Subscriber | None:
         """The subscriber of a row id; `held` holds the address first."""
         if held:
-            hmac = self._sql.execute(_HMAC, {"who": subscriber_id}).scalar_one_or_none()
+            hmac = _HMAC.value(self._sql, who=subscriber_id)
             if hmac is None:
                 return None
             self.hold(hmac)
         return self._one(_BY_ID, subscriber_id)
 
-    def _one(self, query: Select[Any], who: str | int) -> Subscriber | None:
-        row = self._sql.execute(query, {"who": who}).one_or_none()
+    def by_pid(self, pid: str, *, held: bool = False) -> Subscriber | None:
+        """The subscriber of a public id; `held` holds the address first."""
+        row_id = self._sql.execute(select(subscribers.c.id).where(subscribers.c.pid == pid)).scalar_one_or_none()
+        return self.by_id(row_id, held=held) if row_id is not None else None
+
+    def _one(self, query: Prepared, who: str | int) -> Subscriber | None:
+        row = query.one(self._sql, who=who)
         return _subscriber(row, self._topics(row.id)) if row else None
 
     def _topics(self, subscriber_id: int) -> tuple[str, ...]:
-        return tuple(sorted(self._sql.scalars(_TOPICS, {"who": subscriber_id})))
+        return tuple(sorted(row.topic for row in _TOPICS.rows(self._sql, who=subscriber_id)))
 
     def known(self, hmacs: Sequence[str]) -> dict[str, State]:
         """Those of some addresses that are subscribers already, with their state."""
@@ -173,11 +190,14 @@ class Audience:
     def pages(self, state: State | None = None, topic: str | None = None) -> Iterator[list[Subscriber]]:
         """The same, a thousand at a time."""
         after = 0
-        while page := self._page(after, state, topic):
+        while page := self.page(after, state, topic):
             yield page
             after = page[-1].id
 
-    def _page(self, after: int, state: State | None, topic: str | None, size: int = 1000) -> list[Subscriber]:
+    def page(
+        self, after: int, state: State | None = None, topic: str | None = None, size: int = 1000
+    ) -> list[Subscriber]:
+        """Some of them, those with a higher id than `after`."""
         query = select(*_COLUMNS).where(subscribers.c.id > after).order_by(subscribers.c.id).limit(size)
         if state is not None:
             query = query.where(subscribers.c.state == state)
@@ -212,22 +232,24 @@ class Audience:
         lane: int = 0,
     ) -> int:
         """Note what was asked for; returns the signup's id."""
-        values = {
-            "subscriber_id": subscriber.id,
-            "gen": subscriber.gen,
-            "form": form,
-            "magnet": magnet,
-            "topics": json.dumps(list(topics)),
-            "lang": lang,
-            "wording_sha256": wording,
-            "lane": lane,
-            "at": now,
-        }
-        return int(self._sql.execute(_ADD_SIGNUP, values).scalar_one())
+        new = _ADD_SIGNUP.value(
+            self._sql,
+            subscriber_id=subscriber.id,
+            gen=subscriber.gen,
+            form=form,
+            magnet=magnet,
+            topics=json.dumps(list(topics)),
+            lang=lang,
+            wording_sha256=wording,
+            lane=lane,
+            at=now,
+        )
+        assert new is not None
+        return int(new)
 
     def signup(self, signup_id: int) -> Signup | None:
         """One signup."""
-        row = self._sql.execute(_SIGNUP, {"which": signup_id}).one_or_none()
+        row = _SIGNUP.one(self._sql, which=signup_id)
         if row is None:
             return None
         return Signup(
@@ -274,7 +296,8 @@ class Audience:
 
     def keep_wording(self, sha256: str, text: str, locale: str, now: datetime) -> None:
         """Keep a text a person agreed to, once."""
-        insert_new(self._sql, wordings, [{"sha256": sha256, "text": text, "locale": locale, "first_used": now}])
+        if _WORDING.one(self._sql, which=sha256) is None:
+            insert_new(self._sql, wordings, [{"sha256": sha256, "text": text, "locale": locale, "first_used": now}])
 
     # --- lead magnets ------------------------------------------------------------------------------
 
@@ -326,13 +349,31 @@ class Audience:
         return self._sql.scalars(query).one_or_none()
 
     def suppress(self, hmac: str, reason: Reason, now: datetime, note: str = "") -> None:
-        """Never mail this address. Each reason stands beside the others, as it was first given."""
+        """Never mail this address. Each reason stands beside the others, with the last moment it was given."""
+        self._leavers.append((now, reason, hmac))
         insert_new(self._sql, suppressions, [{"address_hmac": hmac, "reason": reason, "at": now, "note": note}])
+        earlier = and_(_against(hmac, reason), suppressions.c.at < now)
+        self._sql.execute(update(suppressions).where(earlier).values(at=now))
+
+    def suppressed_at(self, hmac: str, reason: Reason) -> datetime | None:
+        """When a reason against an address was last given; None when it stands not there."""
+        return self._sql.scalars(select(suppressions.c.at).where(_against(hmac, reason))).one_or_none()
 
     def suppression(self, hmac: str) -> Reason | None:
         """Why an address must not be mailed, if so: the strongest reason."""
-        found = self._sql.scalars(_SUPPRESSION, {"who": hmac}).one_or_none()
+        found = _SUPPRESSION.value(self._sql, who=hmac)
         return Reason(found) if found else None
+
+    def departed(self, since: datetime | None, after: int, most: int) -> list[tuple[Subscriber, datetime]]:
+        """Subscribers who get no more mail, and since when: those since a moment, with a higher id than `after`."""
+        ended = [State.UNSUBSCRIBED, State.BOUNCED, State.COMPLAINED]
+        query = select(*_COLUMNS, subscribers.c.changed_at).where(
+            subscribers.c.state.in_(ended), subscribers.c.id > after
+        )
+        if since is not None:
+            query = query.where(subscribers.c.changed_at >= since)
+        rows = self._sql.execute(query.order_by(subscribers.c.id).limit(most))
+        return [(_subscriber(row, ()), row.changed_at) for row in rows]
 
     def erased(self, hmac: str) -> bool:
         """Whether whoever had this address was erased, and nobody has it now."""
@@ -362,6 +403,7 @@ class Audience:
         ):  # what somebody wrote beside it may name them
             said = func.replace(notes.c.note, subscriber.email, "…")
             self._sql.execute(update(notes).where(theirs, notes.c.note.contains("@")).values(note=said))
+        self._sql.execute(delete(old_links).where(old_links.c.address_hmac == subscriber.hmac))
         self._sql.execute(delete(subscribers).where(subscribers.c.id == subscriber.id))
 
     def erase_traces(self, subscriber: Subscriber) -> None:
@@ -412,15 +454,30 @@ class Audience:
 
     def hit(self, key: str, now: datetime) -> None:
         """Note that something countable happened."""
-        self._sql.execute(_HIT, {"key": key, "at": now})
+        _HIT.change(self._sql, key=key, at=now)
+        counted = self._counted.get(key, {})
+        for since in counted:
+            counted[since] += now > since
+
+    def unhit(self, key: str) -> None:
+        """Take the last note of it back."""
+        self._counted.pop(key, None)
+        _UNHIT.change(self._sql, what=key)
 
     def hits(self, key: str, since: datetime) -> int:
-        """How often it happened since."""
-        return int(self._sql.execute(_HITS, {"what": key, "since": since}).scalar_one())
+        """How often it happened since. Counted once in a transaction: those who come together ask the same."""
+        counted = self._counted.setdefault(key, {})
+        if since not in counted:
+            counted[since] = int(_HITS.value(self._sql, what=key, since=since) or 0)
+        return counted[since]
 
     def forget_hits(self, before: datetime) -> None:
         """Drop what no limit looks at any more, and what only a refused signup wrote."""
         self._sql.execute(delete(hits).where(hits.c.at < before))
+
+
+def _against(hmac: str, reason: Reason) -> ColumnElement[bool]:
+    return and_(suppressions.c.address_hmac == hmac, suppressions.c.reason == reason)
 
 
 _EVENT = tuple(consent_events.c)[1:]

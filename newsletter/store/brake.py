@@ -31,6 +31,7 @@ from newsletter.core.brake import Tally
 from newsletter.core.campaign import BatchState, CampaignState
 from newsletter.core.event import EventType
 from newsletter.core.halt import Notice, Standing
+from newsletter.store.dialect import insert_new
 from newsletter.store.schema import Id, batches, campaigns, deliveries, events, lifts, notices, seedings, subscribers
 
 _HASH, _SPACE, _KEPT = 2654435761, 2**32, 2**31
@@ -194,10 +195,16 @@ class Brake:
 
     # --- what the owner is told --------------------------------------------------------------------
 
-    def notice(self, key: str, campaign_id: int | None, kind: str, said: str, now: datetime) -> None:
-        """Let the owner be told something."""
-        row = {"key": key, "campaign_id": campaign_id, "kind": kind, "said": said, "due_at": now}
-        self._sql.execute(insert(notices).values(row))
+    def notice(
+        self, key: str, campaign_id: int | None, kind: str, said: str, now: datetime, who: str = "owner-0"
+    ) -> None:
+        """Let somebody of the house be told something; what has its key was told them, or waits to be."""
+        row = {"key": key, "who": who, "campaign_id": campaign_id, "kind": kind, "said": said, "due_at": now}
+        insert_new(self._sql, notices, [row])
+
+    def noted(self, key: str) -> bool:
+        """Whether somebody was told something under a key, or is to be."""
+        return self._sql.execute(select(notices.c.key).where(notices.c.key == key)).first() is not None
 
     def untold(self, now: datetime) -> list[Notice]:
         """What the owner is to be told now."""
@@ -214,6 +221,7 @@ class Brake:
                 campaign=row.campaign or "",
                 subject=row.subject or "",
                 audience=row.audience or 0,
+                who=row.who,
             )
             for row in self._sql.execute(joined.where(waits).order_by(notices.c.due_at, notices.c.key))
         ]
@@ -240,6 +248,11 @@ class Brake:
         query = select(lifts.c.subscriber_id, lifts.c.attempt).where(lifts.c.due_at <= now)
         rows = self._sql.execute(query.order_by(lifts.c.due_at, lifts.c.subscriber_id).limit(most))
         return [(row.subscriber_id, row.attempt) for row in rows]
+
+    def lifting(self, subscriber_id: int) -> bool:
+        """Whether a reader is to be taken off a provider's list."""
+        query = select(lifts.c.subscriber_id).where(lifts.c.subscriber_id == subscriber_id)
+        return self._sql.execute(query).first() is not None
 
     def lift_later(self, subscriber_id: int, due_at: datetime) -> None:
         """It did not work: once more at a moment."""

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     BindParameter,
@@ -58,8 +58,8 @@ from newsletter.core.email import sha256
 from newsletter.core.mime import key_of
 from newsletter.errors import NotApproved
 from newsletter.store import brake
-from newsletter.store.conditions import batch_stands, is_suppressed, suppressed_reason
-from newsletter.store.dialect import insert_new, least, lock_dies_with_process, update_many
+from newsletter.store.conditions import batch_stands, is_suppressed, most_may_be_mailed, suppressed_reason
+from newsletter.store.dialect import insert_new, least, lock_dies_with_process, unindexed, update_many
 from newsletter.store.schema import (
     Id,
     batches,
@@ -80,12 +80,7 @@ _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _EVERY = 2**31 - 1  # a batch's number is never higher
 
 
-class _Row(NamedTuple):
-    """A delivery read in a claim."""
-
-    subscriber_id: int
-    recipient: Recipient
-    excluded: str  # why it must not go, or ""
+_Row = tuple[int, Recipient, str]  # a delivery read in a claim: whose, to whom, why it must not go (or "")
 
 
 class Campaigns:
@@ -175,7 +170,7 @@ class Campaigns:
         first = last = 0
         rest: list[ColumnElement[bool]] = []
         if draft.first:
-            brake.pick(self._sql, campaign_id, draft.first, draft.audience, _theirs(draft))
+            brake.pick(self._sql, campaign_id, draft.first, draft.audience, _theirs(self._sql, draft))
             chosen = select(brake.ahead.c.subscriber_id)
             for variant in draft.variants:
                 first = self._freeze_audience(campaign_id, draft, variant, first, subscribers.c.id.in_(chosen))
@@ -197,7 +192,7 @@ class Campaigns:
             select(subscribers.c.id)
             .where(
                 *part,
-                *_theirs(draft),
+                *_theirs(self._sql, draft),
                 *(_has_topic(group) for group in variant.has),
                 *(~_has_topic(group) for group in variant.lacks),
             )
@@ -273,9 +268,9 @@ class Campaigns:
         asked = {"campaign": campaign_id, "at": now, "by": owner, "until": now + lease, "most": most, "last": last}
         taken = sorted(self._sql.execute(_CLAIM, asked).all(), key=lambda batch: int(batch.n))
         rows = self._rows(campaign_id, taken, way_out, topics)
-        gone = [(row.subscriber_id, row.excluded) for found in rows.values() for row in found if row.excluded]
+        gone = [(who, why) for found in rows.values() for who, _, why in found if why]
         self._set(campaign_id, "suppressed", gone)
-        return [_claim(batch, [row for row in rows[batch.n] if not row.excluded]) for batch in taken]
+        return [_claim(batch, [row for row in rows[batch.n] if not row[2]]) for batch in taken]
 
     def _may_send(self, campaign_id: int, now: datetime) -> tuple[list[str], int] | None:
         """The campaign's topics, and the last batch that may go; None when it is held or paused, or everything is."""
@@ -298,12 +293,12 @@ class Campaigns:
             asked = {"campaign": campaign_id, "batches": list(rows), "topics": topics}
             for n, who, campaign_pid, pid, email, first, last, token, why in self._sql.execute(_ROWS, asked).all():
                 recipient = Recipient(
-                    key=delivery_key(campaign_pid, pid or f"erased{who}"),
-                    address=email or "",  # nobody's, when the subscriber was erased since
-                    values={"first_name": first or "", "last_name": last or ""},
-                    unsubscribe_url=way_out(token or ""),
+                    delivery_key(campaign_pid, pid or f"erased{who}"),
+                    email or "",  # nobody's, when the subscriber was erased since
+                    {"first_name": first or "", "last_name": last or ""},
+                    way_out(token or ""),
                 )
-                rows[n].append(_Row(who, recipient, why))
+                rows[n].append((who, recipient, why))
         return rows
 
     def _set(self, campaign_id: int, state: str, rows: Sequence[tuple[int, str]]) -> None:
@@ -428,6 +423,14 @@ class Campaigns:
         values = {"state": BatchState.UNCERTAIN, "unknown": True, "owner": None}
         return self._sql.execute(update(batches).where(where).values(values)).rowcount
 
+    def wake(self, campaign_id: int, now: datetime) -> None:
+        """Let batches go that wait by a clock that was wrong: they were last claimed at a moment that is still to come.
+
+        What their provider asked for is kept by the row that holds for all (`store/limits.py`).
+        """
+        theirs = and_(batches.c.campaign_id == campaign_id, _IS_PENDING, batches.c.not_before.is_not(None))
+        self._sql.execute(update(batches).where(theirs, batches.c.claimed_at > now).values(not_before=None))
+
     def uncertain(self, campaign_id: int) -> list[Claim]:
         """Batches whose answer was lost, with their open rows (those who left since included)."""
         query = select(batches).where(batches.c.campaign_id == campaign_id, batches.c.state == BatchState.UNCERTAIN)
@@ -449,7 +452,7 @@ class Campaigns:
             )
         ).all()
         rows = self._rows(campaign_id, held, way_out, json.loads(held[0].topics)) if held else {}
-        return [_claim(batch, rows[batch.n]) for batch in held if not any(row.excluded for row in rows[batch.n])]
+        return [_claim(batch, rows[batch.n]) for batch in held if not any(why for _, _, why in rows[batch.n])]
 
     def claimed_at(self, claim: Claim) -> datetime | None:
         """When a batch was last claimed."""
@@ -565,9 +568,11 @@ def _has_topic(topics: Sequence[str] | BindParameter[Any]) -> Any:
     return exists().where(subscriber_topics.c.subscriber_id == subscribers.c.id, subscriber_topics.c.topic.in_(topics))
 
 
-def _theirs(draft: Draft) -> list[ColumnElement[bool]]:
-    """Who receives."""
-    return [subscribers.c.state == State.ACTIVE, ~is_suppressed(), _has_topic(draft.topics)]
+def _theirs(bind: Connection, draft: Draft) -> list[ColumnElement[bool]]:
+    """Who receives: of very many, most."""
+    chosen = select(subscriber_topics.c.subscriber_id).where(subscriber_topics.c.topic.in_(draft.topics))
+    active = unindexed(bind, subscribers.c.state) == State.ACTIVE
+    return [active, subscribers.c.id.in_(chosen), most_may_be_mailed(bind)]
 
 
 def _named(claim: Claim) -> dict[str, Any]:
@@ -581,8 +586,8 @@ def _claim(batch: Row[Any], rows: Sequence[_Row]) -> Claim:
         variant=batch.variant,
         attempt=batch.attempt,
         key=batch.key,
-        recipients=tuple(row.recipient for row in rows),
-        subscriber_ids=tuple(row.subscriber_id for row in rows),
+        recipients=tuple([recipient for _, recipient, _ in rows]),
+        subscriber_ids=tuple([who for who, _, _ in rows]),
         refusals=batch.refusals,
     )
 
@@ -593,7 +598,11 @@ def _told(one: Outcome) -> str:
 
 def _message_ids(answer: Answer) -> Iterable[tuple[str, int, int]]:
     """The provider's own names for the messages it took. One made of the delivery's key says nothing new."""
-    taken = [one for one in answer.outcomes if one.message_id and key_of(one.message_id) != one.key]
+    taken = [
+        one
+        for one in answer.outcomes
+        if one.message_id and not one.message_id.startswith(f"<{one.key}@") and key_of(one.message_id) != one.key
+    ]
     if taken:
         ids = answer.claim.id_of()
         for one in taken:

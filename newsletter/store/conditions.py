@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, literal, select
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, literal, select
 
 from newsletter.core.campaign import BatchState
 from newsletter.core.consent import STRONGEST_FIRST
+from newsletter.store.dialect import is_sqlite
 from newsletter.store.schema import batches, deliveries, subscribers, suppressions
 
 _RANK = case({reason.value: place for place, reason in enumerate(STRONGEST_FIRST)}, value=suppressions.c.reason)
@@ -17,6 +18,15 @@ _RANK = case({reason.value: place for place, reason in enumerate(STRONGEST_FIRST
 def is_suppressed() -> ColumnElement[bool]:
     """Whether the subscriber of the query at hand must not be mailed, for whatever reasons."""
     return exists().where(suppressions.c.address_hmac == subscribers.c.address_hmac)
+
+
+def most_may_be_mailed(bind: Connection) -> ColumnElement[bool]:
+    """The contrary, asked of very many: SQLite collects those it is not true of first, as numbers."""
+    if not is_sqlite(bind):
+        return ~is_suppressed()
+    gone = subscribers.alias("gone")
+    theirs = select(gone.c.id).join(suppressions, suppressions.c.address_hmac == gone.c.address_hmac)
+    return subscribers.c.id.not_in(theirs)
 
 
 def suppressed_reason() -> ColumnElement[str]:

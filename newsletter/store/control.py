@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
@@ -9,11 +10,14 @@ from sqlalchemy import Connection, and_, exists, func, or_, select, type_coerce,
 
 from newsletter.core.campaign import BatchState
 from newsletter.core.consent import State
-from newsletter.store.conditions import is_suppressed
+from newsletter.store.conditions import is_suppressed, stands
 from newsletter.store.schema import batches, campaigns, deliveries, subscriber_topics, subscribers
 
 FIELDS = {"first_name": subscribers.c.first_name, "last_name": subscribers.c.last_name}
 """What is known of a reader that a merge tag may name."""
+
+
+_ROWS_AT_ONCE = 10_000
 
 
 class Control:
@@ -64,6 +68,21 @@ class Control:
             batches.c.state == BatchState.CANCELLED,
         )
         return self._sql.execute(select(func.count()).select_from(joined).where(theirs)).scalar_one()
+
+    def checksum(self, campaign_id: int, now: datetime) -> str:
+        """SHA-256 over the ledger's rows: a line `<subscriber's number> <state>` for each, by number.
+
+        Numbers are never used again and name nobody, so it stays the same when somebody is erased.
+        """
+        joined = deliveries.join(
+            batches, and_(batches.c.campaign_id == deliveries.c.campaign_id, batches.c.n == deliveries.c.batch)
+        )
+        query = select(deliveries.c.subscriber_id, stands(now)).select_from(joined)
+        ordered = query.where(deliveries.c.campaign_id == campaign_id).order_by(deliveries.c.subscriber_id)
+        found, digest = self._sql.execute(ordered.execution_options(yield_per=_ROWS_AT_ONCE)), hashlib.sha256()
+        for rows in found.partitions():
+            digest.update("".join([f"{number} {state}\n" for number, state in rows]).encode())
+        return digest.hexdigest()
 
     def set_aside(self, campaign_id: int) -> None:
         """Free the key of a campaign of which nothing left: it keeps its rows under the key and its own pid."""

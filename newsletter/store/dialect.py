@@ -15,8 +15,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
-from sqlalchemy import ColumnElement, Connection, Engine, Executable, Table, create_engine, event, func, make_url, text
-from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, OperationalError
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Executable,
+    Table,
+    create_engine,
+    event,
+    func,
+    literal_column,
+    make_url,
+    text,
+)
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, OperationalError
 
 from newsletter.errors import ConfigurationError
 
@@ -195,6 +208,11 @@ def least(bind: Connection, *values: ColumnElement[int]) -> ColumnElement[int]:
     return func.min(*values) if is_sqlite(bind) else func.least(*values)
 
 
+def unindexed(bind: Connection, column: Column[Any]) -> ColumnElement[Any]:
+    """A column for a question most rows say yes to: SQLite would walk an index of it, and sort what it finds."""
+    return literal_column(f"+{column.table.name}.{column.name}", column.type) if is_sqlite(bind) else column
+
+
 def insert_new(bind: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert the rows that are not there yet; a row whose key exists is left as it is."""
     if rows:
@@ -224,22 +242,37 @@ def insert_many(bind: Connection, columns: Sequence[ColumnElement[Any]], rows: S
     """
     if not rows:
         return
-    table, names = columns[0].table.name, ", ".join(column.name for column in columns)
-    sqlite_ = is_sqlite(bind)
-    if sqlite_ and len(rows) >= _MANY:
-        bind.exec_driver_sql("PRAGMA cache_size=-65536")  # KB: what a transaction has changed stays in memory
-    if sqlite_ or len(rows) <= _FEW:
-        places = ", ".join(("?" if sqlite_ else "%s",) * len(columns))
-        bind.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({places})", list(rows))  # noqa: S608 - our names
-        return
+    into = _into(tuple(columns))
     driver: Any = bind.connection.driver_connection
-    copy = f"COPY {table} ({names}) FROM STDIN"
+    if is_sqlite(bind):
+        if len(rows) >= _MANY:
+            driver.execute("PRAGMA cache_size=-65536")  # KB: what a transaction has changed stays in memory
+        insert = f"INSERT INTO {into} VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - our names
+        try:
+            driver.executemany(insert, rows)
+        except sqlite3.Error as problem:
+            raise as_core(problem, insert) from problem
+        return
+    if len(rows) <= _FEW:
+        bind.exec_driver_sql(f"INSERT INTO {into} VALUES ({', '.join(['%s'] * len(columns))})", list(rows))  # noqa: S608
+        return
+    copy = f"COPY {into} FROM STDIN"
     try:
         with driver.cursor() as cursor, cursor.copy(copy) as out:
             for row in rows:
                 out.write_row(row)
     except bind.dialect.loaded_dbapi.IntegrityError as problem:
         raise IntegrityError(copy, None, problem) from problem
+
+
+@cache
+def _into(columns: tuple[ColumnElement[Any], ...]) -> str:
+    return f"{columns[0].table.name} ({', '.join(column.name for column in columns)})"
+
+
+def as_core(problem: sqlite3.Error, sql: str) -> DBAPIError:
+    """What SQLite's driver raised, as Core would have raised it."""
+    return DBAPIError.instance(sql, None, problem, sqlite3.Error, hide_parameters=True)  # type: ignore[return-value]
 
 
 def update_many(
@@ -255,12 +288,12 @@ def update_many(
 def next_ids(bind: Connection, table: Table, count: int) -> Sequence[int]:
     """Row ids for so many rows about to be inserted, in order. Nobody else gets them, now or later."""
     if is_sqlite(bind):  # whoever writes is alone; the sequence takes note of the rows themselves
-        last = bind.execute(_LAST_ID, {"table": table.name}).scalar() or 0
+        driver: Any = bind.connection.driver_connection
+        (last,) = driver.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)).fetchone() or (0,)
         return range(last + 1, last + 1 + count)
     return bind.scalars(_NEXT_IDS, {"table": table.name, "count": count}).all()
 
 
-_LAST_ID = text("SELECT seq FROM sqlite_sequence WHERE name = :table")
 _NEXT_IDS = text("SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count)")
 
 
@@ -270,7 +303,7 @@ def among(
     """Rows of some columns of one table whose `key` is one of many values, both as the database keeps them."""
     query = f"SELECT {', '.join(column.name for column in columns)} FROM {key.table.name} WHERE {key.name} "  # noqa: S608 - our names
     if not is_sqlite(bind):
-        return bind.exec_driver_sql(query + "= ANY(%s)", (list(values),)).all()
+        return bind.exec_driver_sql(query + "= ANY(%b)", (list(values),)).all()  # in binary: nothing to escape
     found: list[Any] = []
     for chunk in (values[at : at + _MOST_VALUES] for at in range(0, len(values), _MOST_VALUES)):
         places = ",".join("?" * len(chunk))

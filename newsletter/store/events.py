@@ -11,13 +11,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, or_, select, update
 
 from newsletter.core.campaign import BatchState, delivery_key
 from newsletter.core.event import Event, EventType, Heard, Raw
+from newsletter.core.ids import digest
 from newsletter.core.mime import key_of
 from newsletter.store.dialect import insert_new
-from newsletter.store.schema import batches, campaigns, deliveries, events, subscribers, webhooks
+from newsletter.store.prepared import Prepared
+from newsletter.store.schema import (
+    batches,
+    campaigns,
+    deliveries,
+    events,
+    mail_queue,
+    resends,
+    subscribers,
+    unsubscribe_links,
+    webhooks,
+)
 
 _PAGE = 1000
 
@@ -58,11 +70,7 @@ class Events:
 
         False: another reader was quicker, and what this one found is not to count.
         """
-        mine = and_(webhooks.c.id == raw_id, webhooks.c.processed_at.is_(None))
-        values: dict[str, Any] = {"processed_at": now, "note": note[:500]}
-        if not keep:
-            values |= {"headers": "{}", "body": ""}
-        return self._sql.execute(update(webhooks).where(mine).values(values)).rowcount == 1
+        return (_KEPT if keep else _READ).change(self._sql, which=raw_id, at=now, said=note[:500]) == 1
 
     def unread(self) -> int:
         """How many requests wait to be read."""
@@ -82,50 +90,67 @@ class Events:
         campaign_id: int | None,
         now: datetime,
     ) -> bool:
-        """Write an event down. False: it is known, and must not count again."""
-        twin = exists().where(events.c.provider == provider, events.c.event_id == event.event_id)
-        if self._sql.execute(select(twin)).scalar():
-            return False
-        row = {
-            "provider": provider,
-            "event_id": event.event_id,
-            "type": event.type,
-            "email": event.email,
-            "address_hmac": hmac,
-            "subscriber_id": subscriber_id,
-            "campaign_id": campaign_id,
-            "permanent": event.permanent,
-            "reason": event.reason,
-            "message_id": event.message_id,
-            "at": event.at,
-            "received_at": now,
-        }
-        self._sql.execute(insert(events).values(row))
+        """Write an event down. False: it is known, and must not count again.
+
+        One that was nobody's, and is told again when it is known whose, counts then.
+        """
+        known = _TWIN.one(self._sql, whose=provider, which=event.event_id)
+        if known is not None:
+            if known.subscriber_id is not None or subscriber_id is None:
+                return False
+            whose = {"email": event.email, "address_hmac": hmac, "subscriber_id": subscriber_id}
+            mine = and_(events.c.id == known.id, events.c.subscriber_id.is_(None))
+            values = {**whose, "campaign_id": campaign_id}
+            return self._sql.execute(update(events).where(mine).values(values)).rowcount == 1
+        _ADD.change(
+            self._sql,
+            provider=provider,
+            event_id=event.event_id,
+            type=event.type.value,
+            email=event.email,
+            address_hmac=hmac,
+            subscriber_id=subscriber_id,
+            campaign_id=campaign_id,
+            permanent=event.permanent,
+            reason=event.reason,
+            message_id=event.message_id,
+            at=event.at,
+            received_at=now,
+        )
         return True
 
-    def about(self, key: str | None, message_id: str | None, hmac: str | None) -> tuple[int, int | None] | None:
-        """Whom an event is about, by the delivery's key, or the provider's id and the address: subscriber and campaign.
+    def about(
+        self, key: str | None, message_id: str | None, hmac: str | None, way_out: str | None = None
+    ) -> tuple[int, int | None] | None:
+        """Whom an event is about, by our own marks: subscriber and campaign.
 
-        A provider's id alone names nobody, as one may stand for a whole call; a Message-ID of ours holds the key.
+        The delivery's key; the credential of a way out; the provider's id together with the address. A provider's id
+        alone names nobody, as one may stand for a whole call; a Message-ID of ours holds the key.
         """
         for one in (key, key_of(message_id or "")):
             if one and (named := self._by_key(one)):
                 return named
+        if way_out:
+            link = and_(
+                unsubscribe_links.c.token_hash == digest(way_out),
+                unsubscribe_links.c.address_hmac == subscribers.c.address_hmac,
+            )
+            if (theirs := self._sql.scalar(select(subscribers.c.id).where(link))) is not None:
+                return theirs, None
         if not message_id or hmac is None:
             return None
-        query = (
-            select(deliveries.c.subscriber_id, deliveries.c.campaign_id)
-            .join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
-            .where(subscribers.c.address_hmac == hmac, deliveries.c.provider_id == message_id)
-        )
-        row = self._sql.execute(query.limit(1)).one_or_none()
+        row = _TO.one(self._sql, who=hmac, which=message_id)
         return (row.subscriber_id, row.campaign_id) if row else None
 
     def _by_key(self, key: str) -> tuple[int, int | None] | None:
-        campaign_pid, _, subscriber_pid = key.partition(delivery_key("", ""))
-        who = self._sql.scalar(select(subscribers.c.id).where(subscribers.c.pid == subscriber_pid))
-        campaign = self._sql.scalar(select(campaigns.c.id).where(campaigns.c.pid == campaign_pid))
-        return (who, campaign) if who is not None and campaign is not None else None
+        campaign_pid, dash, subscriber_pid = key.partition(delivery_key("", ""))
+        if not dash:  # of a mail that is no letter, or of one more copy
+            for one in (mail_queue.c, resends.c):
+                if (who := self._sql.scalar(select(one.subscriber_id).where(one.key == key))) is not None:
+                    return who, None
+            return None
+        row = _BY_KEY.one(self._sql, who=subscriber_pid, which=campaign_pid)
+        return (row.id, row.campaign_id) if row else None
 
     def soft_bounces(self, hmac: str, since: datetime) -> list[datetime]:
         """When an address bounced softly."""
@@ -135,25 +160,24 @@ class Events:
             or_(events.c.permanent.is_(None), events.c.permanent.is_(False)),
             events.c.reason.not_in(["block", "authentication"]),
             events.c.at >= since,
+            events.c.subscriber_id.is_not(None),  # of what only names an address nothing is believed
         )
         return list(self._sql.scalars(select(events.c.at).where(theirs)))
 
+    def bounced_softly(self, provider: str, hmac: str, since: datetime, until: datetime) -> bool:
+        """Whether a provider told of a bounce between two moments that was not for good."""
+        theirs = and_(
+            events.c.address_hmac == hmac,
+            events.c.at.between(since, until),
+            events.c.provider == provider,
+            events.c.type == EventType.BOUNCED,
+            events.c.permanent.is_(False),
+        )
+        return self._sql.execute(select(events.c.id).where(theirs).limit(1)).first() is not None
+
     def arrived(self, campaign_id: int, subscriber_id: int, message_id: str | None) -> bool:
         """An uncertain delivery of which the provider now speaks was taken (promise 3). True when it was one."""
-        batch = exists().where(
-            batches.c.campaign_id == deliveries.c.campaign_id,
-            batches.c.n == deliveries.c.batch,
-            batches.c.state == BatchState.UNCERTAIN,
-        )
-        theirs = and_(
-            deliveries.c.campaign_id == campaign_id,
-            deliveries.c.subscriber_id == subscriber_id,
-            deliveries.c.state.is_(None),
-        )
-        values: dict[str, Any] = {"state": "submitted"}
-        if message_id:
-            values["provider_id"] = message_id
-        return self._sql.execute(update(deliveries).where(theirs, batch).values(values)).rowcount == 1
+        return _ARRIVED.change(self._sql, who=subscriber_id, which=campaign_id, named=message_id or None) == 1
 
     def each(self) -> Iterator[Heard]:
         """All events, oldest first, a page at a time."""
@@ -173,6 +197,7 @@ class Events:
                     message_id=row.message_id,
                     campaign=row.campaign,
                     at=row.at,
+                    matched=row.subscriber_id is not None,
                 )
             if len(rows) < _PAGE:
                 return
@@ -204,6 +229,45 @@ class Events:
         self._sql.execute(update(events).where(theirs).values(email=None, address_hmac=None))
         named = func.lower(webhooks.c.body).contains(email.lower(), autoescape=True)
         self._sql.execute(delete(webhooks).where(named, webhooks.c.processed_at.is_not(None)))
+
+
+# What every event asks.
+_HERE = and_(webhooks.c.id == bindparam("which"), webhooks.c.processed_at.is_(None))
+_KEPT = Prepared(update(webhooks).where(_HERE).values(processed_at=bindparam("at"), note=bindparam("said")))
+_READ = Prepared(
+    update(webhooks).where(_HERE).values(processed_at=bindparam("at"), note=bindparam("said"), headers="{}", body="")
+)
+_TWIN = Prepared(
+    select(events.c.id, events.c.subscriber_id).where(
+        events.c.provider == bindparam("whose"), events.c.event_id == bindparam("which")
+    )
+)
+_ADD = Prepared(insert(events))
+_TO = Prepared(
+    select(deliveries.c.subscriber_id, deliveries.c.campaign_id)
+    .join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
+    .where(subscribers.c.address_hmac == bindparam("who"), deliveries.c.provider_id == bindparam("which"))
+    .limit(1)
+)
+_BY_KEY = Prepared(
+    select(subscribers.c.id, campaigns.c.id.label("campaign_id")).where(
+        subscribers.c.pid == bindparam("who"), campaigns.c.pid == bindparam("which")
+    )
+)
+_ARRIVED = Prepared(
+    update(deliveries)
+    .where(
+        deliveries.c.campaign_id == bindparam("which"),
+        deliveries.c.subscriber_id == bindparam("who"),
+        deliveries.c.state.is_(None),
+        exists().where(
+            batches.c.campaign_id == deliveries.c.campaign_id,
+            batches.c.n == deliveries.c.batch,
+            batches.c.state == BatchState.UNCERTAIN,
+        ),
+    )
+    .values(state="submitted", provider_id=func.coalesce(bindparam("named"), deliveries.c.provider_id))
+)
 
 
 def _after(at: datetime, id_: int) -> Any:

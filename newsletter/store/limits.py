@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, delete, literal, select, update
+from sqlalchemy import Connection, bindparam, case, delete, literal, select, update
 
 from newsletter.store.dialect import greatest, insert_new
 from newsletter.store.schema import limits, meta
@@ -29,7 +29,13 @@ class Limits:
         """A provider asked everybody to wait (429, Retry-After)."""
         insert_new(self._sql, limits, [{"name": name, "tat": now}])
         later = greatest(self._sql, limits.c.tat, literal(now + seconds))
-        self._sql.execute(update(limits).where(limits.c.name == name).values(tat=later))
+        longer = greatest(self._sql, case((limits.c.tat > now, limits.c.pause), else_=literal(0.0)), literal(seconds))
+        self._sql.execute(update(limits).where(limits.c.name == name).values(tat=later, pause=longer))
+
+    def shorten(self, name: str, *, now: float) -> None:
+        """Hold nobody longer than was asked: a moment further ahead was written under a clock that is wrong."""
+        latest = now + limits.c.pause
+        self._sql.execute(update(limits).where(limits.c.name == name, limits.c.tat > latest).values(tat=latest))
 
     def pause(self, name: str, *, now: float) -> float:
         """How many seconds a row still asks to wait; 0 when it asks nothing. Changes nothing."""

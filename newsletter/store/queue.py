@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
-from newsletter.core.consent import Mail
+from newsletter.core.consent import Mail, State
 from newsletter.core.queue import MAX_ASKED, MailState, QueuedMail
-from newsletter.store.schema import mail_queue
+from newsletter.store.prepared import Prepared
+from newsletter.store.schema import mail_queue, signups, subscribers
 
 
 class MailQueue:
@@ -30,26 +44,26 @@ class MailQueue:
         due_at: datetime | None = None,
     ) -> None:
         """Let a mail wait. It holds no address and no link: both are read and made when it goes."""
-        values = {
-            "key": key,
-            "kind": kind,
-            "subscriber_id": subscriber_id,
-            "signup_id": signup_id,
-            "magnet": magnet,
-            "state": MailState.WAITING,
-            "created_at": now,
-            "due_at": due_at or now,
-        }
-        self._sql.execute(_ENQUEUE, values)
+        _ENQUEUE.change(
+            self._sql,
+            key=key,
+            kind=kind,
+            subscriber_id=subscriber_id,
+            signup_id=signup_id,
+            magnet=magnet,
+            state=MailState.WAITING,
+            created_at=now,
+            due_at=due_at or now,
+        )
 
     def claim(self, owner: str, now: datetime, lease: timedelta) -> QueuedMail | None:
         """Take the oldest mail that is due into our hands."""
-        row = self._sql.execute(_CLAIM, {"at": now, "by": owner, "until": now + lease}).one_or_none()
+        row = _CLAIM.one(self._sql, at=now, by=owner, until=now + lease)
         return _mail(row) if row else None
 
     def holds(self, mail: QueuedMail, owner: str, now: datetime) -> bool:
         """Whether the claim is still ours: asked right before the first byte leaves."""
-        return self._sql.execute(_HOLDS, {**_named(mail), "by": owner, "at": now}).first() is not None
+        return _HOLDS.one(self._sql, **_named(mail), by=owner, at=now) is not None
 
     def put_off(self, mail: QueuedMail, due_at: datetime, note: str) -> None:
         """Give a claimed mail back that was not tried at all: it keeps all its attempts."""
@@ -72,16 +86,17 @@ class MailQueue:
 
         False, and nothing written, when it was claimed anew, or was settled already.
         """
-        values = {
+        settled = _SETTLE.change(
+            self._sql,
             **_named(mail),
-            "to_state": state,
-            "to_due": due_at,
-            "done": None if state is MailState.WAITING else now,
-            "through": provider or None,
-            "mid": message_id,
-            "said": note[:500],
-        }
-        return self._sql.execute(_SETTLE, values).rowcount > 0
+            to_state=state,
+            to_due=due_at,
+            done=None if state is MailState.WAITING else now,
+            through=provider or None,
+            mid=message_id,
+            said=note[:500],
+        )
+        return settled > 0
 
     def lapsed(self, now: datetime, settle: timedelta) -> list[QueuedMail]:
         """Mails to ask the provider about: claimed, with the lease over since `settle`; or uncertain and due."""
@@ -100,13 +115,63 @@ class MailQueue:
         values = {"state": MailState.UNCERTAIN, "owner": None, "lease_until": None, "due_at": due_at}
         self._sql.execute(update(mail_queue).where(_same(mail)).values(**values, asked=mail_queue.c.asked + 1))
 
+    def unanswered(self, since: datetime, until: datetime, *, slowest: int, most: int) -> list[QueuedMail]:
+        """Confirmations that went between two moments, which nobody answered and nobody was reminded of.
+
+        In: `slowest`, the last lane of signups that are looked at. Out: the latest of each pending subscriber alone,
+        the oldest first.
+        """
+        values = {"since": since, "until": until, "slowest": slowest}
+        return [_mail(row) for row in self._sql.execute(_UNANSWERED.limit(most), values)]
+
+    def holds_for(self, signup_id: int, kind: Mail) -> bool:
+        """Whether a mail of a kind was ever let wait for a signup."""
+        theirs = and_(mail_queue.c.signup_id == signup_id, mail_queue.c.kind == kind)
+        owner = select(signups.c.subscriber_id).where(signups.c.id == signup_id).scalar_subquery()
+        return (
+            self._sql.execute(select(mail_queue.c.id).where(mail_queue.c.subscriber_id == owner, theirs)).first()
+            is not None
+        )
+
+    def forget(self, before: datetime) -> int:
+        """Drop mails that were due before a moment and wait for nothing any more. Out: how many."""
+        over = mail_queue.c.state.not_in([MailState.WAITING, MailState.CLAIMED])
+        old = and_(mail_queue.c.due_at < before, mail_queue.c.created_at < before)
+        return self._sql.execute(delete(mail_queue).where(over, old)).rowcount
+
     def numbers(self) -> Mapping[str, int]:
         """How many mails stand where."""
         query = select(mail_queue.c.state, func.count()).group_by(mail_queue.c.state)
         return dict(self._sql.execute(query).all())
 
 
-_ENQUEUE = insert(mail_queue)
+_ENQUEUE = Prepared(insert(mail_queue))
+
+_other = mail_queue.alias("other")
+_UNANSWERED = (
+    select(mail_queue)
+    .join(signups, signups.c.id == mail_queue.c.signup_id)
+    .join(subscribers, subscribers.c.id == mail_queue.c.subscriber_id)
+    .where(
+        mail_queue.c.state == MailState.SUBMITTED,
+        mail_queue.c.kind == Mail.CONFIRM,
+        mail_queue.c.due_at >= bindparam("since"),  # in the index; a mail is done after it was due
+        mail_queue.c.done_at >= bindparam("since"),
+        mail_queue.c.done_at <= bindparam("until"),
+        subscribers.c.state == State.PENDING,
+        subscribers.c.gen == signups.c.gen,
+        signups.c.confirmed_at.is_(None),
+        signups.c.lane <= bindparam("slowest"),
+        ~exists().where(
+            _other.c.subscriber_id == mail_queue.c.subscriber_id,
+            or_(
+                and_(_other.c.kind == Mail.CONFIRM, _other.c.id > mail_queue.c.id),
+                and_(_other.c.kind == Mail.REMIND, _other.c.signup_id == mail_queue.c.signup_id),
+            ),
+        ),
+    )
+    .order_by(mail_queue.c.done_at, mail_queue.c.id)
+)
 
 _DUE = (
     select(mail_queue.c.id)
@@ -116,7 +181,7 @@ _DUE = (
     .with_for_update(skip_locked=True)
 )
 
-_CLAIM = (
+_CLAIM = Prepared(
     update(mail_queue)
     .where(mail_queue.c.id == _DUE.scalar_subquery())
     .values(
@@ -129,20 +194,22 @@ _CLAIM = (
 )
 
 
-_HOLDS = select(mail_queue.c.id).where(
-    mail_queue.c.id == bindparam("which"),
-    mail_queue.c.attempt == bindparam("tried"),
-    mail_queue.c.state == MailState.CLAIMED,
-    mail_queue.c.owner == bindparam("by"),
-    mail_queue.c.lease_until > bindparam("at"),
+_HOLDS = Prepared(
+    select(mail_queue.c.id).where(
+        mail_queue.c.id == bindparam("which"),
+        mail_queue.c.attempt == bindparam("tried"),
+        mail_queue.c.state == MailState.CLAIMED,
+        mail_queue.c.owner == bindparam("by"),
+        mail_queue.c.lease_until > bindparam("at"),
+    )
 )
 
-_SETTLE = (
+_SETTLE = Prepared(
     update(mail_queue)
     .where(
         mail_queue.c.id == bindparam("which"),
         mail_queue.c.attempt == bindparam("tried"),
-        mail_queue.c.state.in_([MailState.CLAIMED, MailState.UNCERTAIN]),
+        or_(mail_queue.c.state == MailState.CLAIMED, mail_queue.c.state == MailState.UNCERTAIN),
     )
     .values(
         state=bindparam("to_state"),

@@ -1,8 +1,9 @@
 """The tables. Migrations make them (`migrations/`); a test holds the two together.
 
     front door   subscribers, subscriber_topics, signups, grants, consent_events, wordings,
-                 suppressions, unsubscribe_links, lifts, mail_queue, hits
-    press        campaigns, emails, batches, deliveries, resends, seedings, notices
+                 suppressions, unsubscribe_links, old_links, lifts, mail_queue, hits
+    press        campaigns, emails, batches, deliveries, resends, seedings, notices, reviews, deeds
+    owner        api_keys, answers, spent_tokens, orders
     both         webhooks, events, limits, meta
 
 Ids of whatever a link or the ledger may name are never used again (`sqlite_autoincrement`; PostgreSQL's sequences
@@ -173,16 +174,53 @@ seedings = Table(  # a copy to an address of the house's own, outside every coun
     PrimaryKeyConstraint("campaign_id", "turn", "address_hmac"),
 )
 
-notices = Table(  # what the owner is to be told, most of it of a campaign
+notices = Table(  # what the owner and editors are to be told, most of it of a campaign
     "notices",
     metadata,
     Column("key", String(64), primary_key=True),
+    Column("who", String(32), nullable=False, server_default="owner-0"),
     Column("campaign_id", Id, ForeignKey("campaigns.id")),
     Column("kind", String(16), nullable=False),
     Column("said", Text, nullable=False, server_default=""),
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("due_at", Instant, nullable=False),
     Column("told_at", Instant),
+)
+
+reviews = Table(  # issues as they were shown to whoever says yes
+    "reviews",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", String(100), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("preheader", Text, nullable=False),
+    Column("content", String(64), nullable=False),
+    Column("outlook", Text, nullable=False),
+    Column("mails", Text, nullable=False),
+    Column("problems", Text, nullable=False),
+    Column("plan", Text),
+    Column("due_at", Instant),
+    Column("made_at", Instant, nullable=False),
+    UniqueConstraint("key", "content"),
+    Index(None, "due_at"),
+    sqlite_autoincrement=True,
+)
+
+deeds = Table(  # what they said: rows are only ever added
+    "deeds",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("review_id", Id, ForeignKey("reviews.id"), nullable=False),
+    Column("key", String(100), nullable=False),
+    Column("act", String(16), nullable=False),
+    Column("by", String(32), nullable=False),
+    Column("content", String(64), nullable=False),
+    Column("plan", Text),
+    Column("at", Instant, nullable=False),
+    Column("holds_until", Instant),
+    Index(None, "key", "id"),
+    Index(None, "review_id"),
+    sqlite_autoincrement=True,
 )
 
 lifts = Table(  # whoever agreed anew, and may stand on a provider's own list still
@@ -235,6 +273,14 @@ unsubscribe_links = Table(
     metadata,
     Column("token_hash", Digest, primary_key=True),
     Column("address_hmac", Digest, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+old_links = Table(  # what links in letters from before a move end in: the other system's ids, as keyed hashes
+    "old_links",
+    metadata,
+    Column("id_hmac", Digest, primary_key=True),
+    Column("address_hmac", Digest, nullable=False, index=True),  # erasing
     sqlite_with_rowid=False,
 )
 
@@ -392,11 +438,52 @@ events = Table(  # what was read in them, one row for each however often it was 
     Index(None, "campaign_id", "type"),
 )
 
+api_keys = Table(  # of programs that work for the owner
+    "api_keys",
+    metadata,
+    Column("pid", String(32), primary_key=True),
+    Column("label", String(100), nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("digest", Digest, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("used_on", String(10)),  # a day
+    Column("revoked_at", Instant),
+)
+
+answers = Table(  # to requests that may come again; none holds an address
+    "answers",
+    metadata,
+    Column("digest", Digest, primary_key=True),
+    Column("request", Digest, nullable=False),
+    Column("at", Instant, nullable=False, index=True),
+    Column("status", Integer),  # NULL: somebody is at it
+    Column("body", Text),
+)
+
+spent_tokens = Table(  # tokens that are good for once, until they end by themselves
+    "spent_tokens",
+    metadata,
+    Column("digest", Digest, primary_key=True),
+    Column("until", Instant, nullable=False),
+)
+
+orders = Table(  # campaigns that the server was asked to send
+    "orders",
+    metadata,
+    Column("campaign_id", Id, ForeignKey("campaigns.id"), primary_key=True, autoincrement=False),
+    Column("asked_by", String(200), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("kind", String(32), nullable=False, server_default=""),  # of what stands in the way
+    Column("what", Text, nullable=False, server_default=""),
+    Column("todo", Text, nullable=False, server_default=""),
+)
+
 limits = Table(
     "limits",
     metadata,
     Column("name", String(64), primary_key=True),
     Column("tat", Float, nullable=False),
+    Column("pause", Float, nullable=False, server_default="0"),  # seconds a provider asked to wait, no longer
 )
 
 meta = Table(

@@ -111,7 +111,7 @@ class ProviderContract:
         """No value becomes markup, a header, another reader or a merge tag."""
         email, standard = sample_email(), sample_batch(len(HOSTILE))
         readers = zip(standard.recipients, HOSTILE, strict=True)
-        batch = replace(standard, recipients=tuple(replace(one, values={"first_name": evil}) for one, evil in readers))
+        batch = replace(standard, recipients=tuple(one._replace(values={"first_name": evil}) for one, evil in readers))
         self._submit(email, batch)
         by_address = {message.to: message for message in self.arrived()}
         assert set(by_address) == {recipient.address for recipient in batch.recipients}

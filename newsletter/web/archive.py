@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from newsletter.content import share, theme
@@ -27,8 +27,8 @@ def routes(app: FastAPI, door: Door) -> None:
     shown: dict[str, bool] = {}  # whether a campaign that has begun has a page: that never changes
     pictures = headers.origin(door.desk.publication.images.base_url) or headers.origin(door.desk.links.base_url)
 
-    def index(lang: str = "") -> Response:
-        return door.answer(door.pages.within(lang).letters(begun(door, shown)))
+    def index(request: Request, lang: str = "") -> Response:
+        return door.answer(door.speaking(request.headers, lang).letters(begun(door, shown)))
 
     get(app, "/archive/", summary="Every letter that was sent")(index)
     get(app, "/archive", include_in_schema=False)(index)
@@ -51,8 +51,8 @@ def routes(app: FastAPI, door: Door) -> None:
         return _Png(share.of_page(frozen(slug), theme.of(desk.publication, desk.root)), headers=_FOR_A_DAY)
 
     @get(app, "/privacy", summary="What we keep, why, and for how long")
-    def privacy(lang: str = "") -> Response:
-        return door.answer(door.pages.within(lang).privacy())
+    def privacy(request: Request, lang: str = "") -> Response:
+        return door.answer(door.speaking(request.headers, lang).privacy())
 
 
 def begun(door: Door, shown: dict[str, bool]) -> list[Campaign]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Annotated
 
-from fastapi import FastAPI, Form
+from fastapi import FastAPI, Form, Request
 from fastapi.responses import HTMLResponse, Response
 
 from newsletter.errors import LinkExpired
@@ -29,12 +29,12 @@ def routes(app: FastAPI, door: Door) -> None:
         response_class=HTMLResponse,
         responses={404: _PAGE, 410: _PAGE, 422: _PAGE},
     )
-    def act(token: str, no: Annotated[str, Form()] = "") -> Response:
+    def act(request: Request, token: str, no: Annotated[str, Form()] = "") -> Response:
         if no:
             lang = ""
             with suppress(LinkExpired):  # too old to matter: nothing is sent either way
                 lang = signup.refuse(token, door.desk)
-            return door.answer(door.pages.within(lang).refused(), private=True)
+            return door.answer(door.speaking(request.headers, lang).refused(), private=True)
         done = signup.confirm(token, door.desk)
-        door.wake()
+        door.post()
         return door.answer(door.pages.within(done.lang).confirmed(done), private=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import FastAPI, Form
+from fastapi import FastAPI, Form, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response
 
 from newsletter.errors import NotFound
@@ -20,8 +20,9 @@ def routes(app: FastAPI, door: Door) -> None:
     """Add them to the application."""
 
     @get(app, "/download/{token}", summary="The button to the files", responses={404: _PAGE, 410: _PAGE})
-    def show(token: str) -> Response:
-        return door.answer(door.pages.download(magnet.offer(token, door.desk).key), private=True)
+    def show(request: Request, token: str) -> Response:
+        found = magnet.offer(token, door.desk)
+        return door.answer(door.speaking(request.headers).download(found.key), private=True)
 
     @app.post(
         "/download/{token}",

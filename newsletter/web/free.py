@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, Response
 
 from newsletter.content import qr
 from newsletter.core.publication import Magnet
 from newsletter.errors import NotFound
+from newsletter.flows import gate
 from newsletter.web.door import Door, get
 
 _PAGE = {"content": {"text/html": {}}, "description": "A page that says what to do next"}
@@ -39,13 +40,15 @@ def routes(app: FastAPI, door: Door) -> None:
         return found
 
     @get(app, "/free-offerings", summary="Every free resource")
-    def offerings(lang: str = "") -> Response:
-        return door.answer(door.pages.within(lang).offerings())
+    def offerings(request: Request, lang: str = "") -> Response:
+        return door.answer(door.speaking(request.headers, lang).offerings())
 
     @get(app, "/free/{magnet}", summary="The page of one free resource, to hand on", responses={404: _PAGE})
-    def free(magnet: str, lang: str = "", again: str = "") -> Response:
+    def free(request: Request, magnet: str, lang: str = "", again: str = "") -> Response:
         magnet_of(magnet)
-        return door.answer(door.pages.within(lang).free(magnet, open_=bool(again)))
+        pages, work = door.speaking(request.headers, lang), gate.under_pressure(door.desk)
+        html = pages.free(magnet, open_=bool(again), work=work)
+        return door.answer(html, script=pages.script if work else "")
 
     @get(app, "/free/{magnet}/qr.svg", answers=_Svg, summary="The page's address as a QR code", responses={404: _PAGE})
     def drawn(magnet: str) -> Response:

@@ -20,7 +20,7 @@ log = logging.getLogger("newsletter.web")
 class Guard:
     """Answers for a handler that broke."""
 
-    def __init__(self, app: ASGIApp, *, broken: Callable[[], Response]) -> None:
+    def __init__(self, app: ASGIApp, *, broken: Callable[[Scope], Response]) -> None:
         self._app = app
         self._broken = broken
 
@@ -38,7 +38,7 @@ class Guard:
         except Exception as problem:  # noqa: BLE001 -- this is the net
             log.error("%s %s broke: %s", scope.get("method", ""), route(scope), told(problem))  # noqa: TRY400
             if not begun and scope["type"] == "http":
-                await self._broken()(scope, receive, send)
+                await self._broken(scope)(scope, receive, send)
 
 
 def told(problem: BaseException) -> str:

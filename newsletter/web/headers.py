@@ -1,6 +1,7 @@
 """The headers of every answer: what a browser may do with it, and who may keep it.
 
-No page of ours runs a script, sets a cookie or loads anything from elsewhere, and the browser is told so.
+No page of ours sets a cookie or loads anything from elsewhere, and none runs a script but the signup while it is
+flooded (`pages/proof.js`): the browser is told so.
 The referrer policy is `same-origin`, never `no-referrer`: with that, Chromium sends `Origin: null` on our
 own forms.
 """
@@ -55,26 +56,38 @@ class Headers:
 
 
 def page(
-    html: str, *, style: str, status: int = 200, private: bool = False, frames: Iterable[str] = (), images: str = ""
+    html: str,
+    *,
+    style: str,
+    status: int = 200,
+    private: bool = False,
+    frames: Iterable[str] = (),
+    images: str = "",
+    script: str = "",
 ) -> HTMLResponse:
     """A page as an answer.
 
     In: the document and the text of its one `<style>`; `private` for pages of one person; `frames`: the
-    origins that may show it in a frame; `images`: an origin pictures come from beside our own.
+    origins that may show it in a frame; `images`: an origin pictures come from beside our own; `script`: the text of
+    its one `<script>`, for the few that have one.
     """
-    headers = {"Content-Security-Policy": policy(style, frames=frames, images=images)}
+    headers = {"Content-Security-Policy": policy(style, frames=frames, images=images, script=script)}
     return HTMLResponse(html, status, {**headers, **(PRIVATE if private else {"Cache-Control": "no-cache"})})
 
 
-def policy(style: str, *, frames: Iterable[str] = (), images: str = "") -> str:
-    """The Content-Security-Policy (CSP 3) of a page with this style sheet."""
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+def policy(style: str, *, frames: Iterable[str] = (), images: str = "", script: str = "") -> str:
+    """The Content-Security-Policy (CSP 3) of a page with this style sheet, and this script if any."""
+    runs = f" script-src 'sha256-{_digest(script)}';" if script else ""
     framing = " ".join(["'self'", *frames]) if frames else "'none'"
     pictures = f"'self' {images}".strip()
     return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src {pictures};"
+        f"default-src 'none'; style-src 'sha256-{_digest(style)}';{runs} img-src {pictures};"
         f" form-action 'self'; base-uri 'none'; frame-ancestors {framing}"
     )
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def origin(url: str) -> str:

@@ -9,32 +9,38 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from newsletter.flows import leave
-from newsletter.web import headers
+from newsletter.web import elsewhere, headers
 from newsletter.web.door import Door, get
 
 
 def routes(app: FastAPI, door: Door) -> None:
     """Add them to the application; also with a slash at the end, as some programs add one."""
 
-    def show(token: str, to: str = "") -> Response:
+    def show(request: Request, token: str, to: str = "") -> Response:
         if to == "preferences":  # the page holds nothing of the link, so the link to the choices is made here
             return RedirectResponse(f"{door.pages.path}/preferences/{quote(token)}", 303, headers.PRIVATE)
-        return door.answer(door.pages.leave(), private=True)
+        return door.answer(door.speaking(request.headers).leave(), private=True)
 
-    def act(token: str, by: str = "", undo: str = "", why: str | None = None) -> Response:
+    def act(request: Request, token: str, by: str = "", undo: str = "", why: str | None = None) -> Response:
+        pages = door.speaking(request.headers)
         if undo:
             leave.undo(token, door.desk)
-            return door.answer(door.pages.undone(), private=True)
+            return door.answer(pages.undone(), private=True)
         if why is not None:
             leave.explain(token, why, door.desk)
-            return door.answer(door.pages.told(), private=True)
+            return door.answer(pages.told(), private=True)
         leave.leave(token, door.desk, method="page" if by == "page" else "one-click")
-        return door.answer(door.pages.left(), private=True)
+        return door.answer(pages.left(), private=True)
 
-    for path, public in (("/unsubscribe/{token}", True), ("/unsubscribe/{token}/", False)):
+    old = [path for way in elsewhere.ways(door) if not way.query for path in (way.path, f"{way.path}/")]
+    for path, public in (
+        ("/unsubscribe/{token}", True),
+        ("/unsubscribe/{token}/", False),
+        *((one, False) for one in old),
+    ):
         get(app, path, summary="One button", include_in_schema=public)(show)
         app.post(path, summary="Leave (RFC 8058)", response_class=HTMLResponse, include_in_schema=public)(act)

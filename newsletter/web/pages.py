@@ -21,6 +21,7 @@ from markupsafe import Markup
 from newsletter.content import facts, merge, qr, templates, theme
 from newsletter.content.system import RIGHT_TO_LEFT
 from newsletter.content.words import words
+from newsletter.core import proof
 from newsletter.core.campaign import Campaign, CampaignState
 from newsletter.core.links import LIFETIME, Purpose
 from newsletter.flows import gate
@@ -44,6 +45,7 @@ class FormView:
     button: str
     stamp: str
     trap: bool = True  # a field that nobody sees and programs fill
+    script: str = ""  # that works for the stamp, while the door is pressed
     email: str = ""
     letter: bool = False
     problem: str = ""
@@ -52,6 +54,11 @@ class FormView:
     def box(self) -> bool:
         """Whether there is a choice to make."""
         return bool(self.title and self.topics)
+
+    @property
+    def work(self) -> tuple[int, int]:
+        """What the script has to do (`core/proof.py`)."""
+        return proof.ROUNDS, proof.BITS
 
     @property
     def brief(self) -> bool:
@@ -136,6 +143,8 @@ class Pages:
 
     def within(self, lang: str) -> Pages:
         """The same pages in another language, when there is a catalogue for it; else these."""
+        if lang == self.lang:
+            return self
         return replace(self, lang=lang) if lang in self.languages else self
 
     @cached_property
@@ -156,12 +165,15 @@ class Pages:
         letter: bool = False,
         problem: str = "",
         open_: bool = False,
+        work: bool = False,
     ) -> str:
-        """The form. In: what was typed, and what is wrong with it, when it is shown again; `open_`: without a trap.
+        """The form.
 
-        Raises: KeyError for a form or magnet that does not exist.
+        In: what was typed, and what is wrong with it, when it is shown again; `open_`: without a trap; `work`: with the
+        script that works for it. Raises: KeyError for a form or magnet that does not exist.
         """
-        form = replace(self._form(form_key, magnet), email=email, letter=letter, problem=problem, trap=not open_)
+        form = self._form(form_key, magnet, work=work)
+        form = replace(form, email=email, letter=letter, problem=problem, trap=not open_)
         at = "/" if form_key == self.desk.publication.default_form else f"/s/{quote(form_key)}"
         return self._write("signup", self._ask(form), at=at, form=form, offer=self._offer_of(form))
 
@@ -177,12 +189,12 @@ class Pages:
         visit = asked.visit or gate.Visit()
         return self._write("meant", title, private=True, asked=asked, better=better, visit=visit)
 
-    def free(self, magnet: str, *, open_: bool = False) -> str:
-        """The page of a free resource, to hand on; `open_`: its form without a trap. Raises: KeyError."""
+    def free(self, magnet: str, *, open_: bool = False, work: bool = False) -> str:
+        """The page of a free resource, to hand on; `open_` and `work` as for a form. Raises: KeyError."""
         offer, at = self.offer(magnet), f"/free/{quote(magnet)}"
         if not offer.files:
             return self._write("elsewhere", offer.title, at=at, offer=offer)
-        form = replace(self._form(self._form_for(magnet), magnet), trap=not open_)
+        form = replace(self._form(self._form_for(magnet), magnet, work=work), trap=not open_)
         return self._write("free", self._ask(form), at=at, form=form, offer=offer)
 
     def offerings(self) -> str:
@@ -221,13 +233,13 @@ class Pages:
 
     # --- leaving -----------------------------------------------------------------------------------
 
-    def leave(self) -> str:
-        """One button; the same for every link."""
-        return self._write("leave", self.say("leave.title"), private=True)
+    def leave(self, *, old: bool = False) -> str:
+        """One button; the same for every link. `old`: opened by an address whose query must stay as it is."""
+        return self._write("leave", self.say("leave.title"), private=True, old=old)
 
-    def left(self) -> str:
+    def left(self, *, old: bool = False) -> str:
         """It is done; the same for every link."""
-        return self._write("left", self.say("leave.done_title"), private=True, reasons=REASONS)
+        return self._write("left", self.say("leave.done_title"), private=True, reasons=REASONS, old=old)
 
     def undone(self) -> str:
         """It was a mistake; the same for every link."""
@@ -287,6 +299,10 @@ class Pages:
             all=f"{counts.audience:,}",
             paused=paused,
         )
+
+    def review(self, title: str, *, style: str, **values: Any) -> str:
+        """A letter before it goes. In: the sentence that is its title, and what `web/review.py` found to show."""
+        return self._write("review", title, private=True, style=Markup(style), **values)  # noqa: S704 -- our own file
 
     # --- reading -----------------------------------------------------------------------------------
 
@@ -383,8 +399,7 @@ class Pages:
             dir="rtl" if self.lang.split("-")[0] in RIGHT_TO_LEFT else "ltr",
             path=self.path,
             say=partial(Pages.say, self),
-            style=Markup(self.style),  # noqa: S704 -- our own file and tokens that were checked
-            **values,
+            **{"style": Markup(self.style), **values},  # noqa: S704 -- our own file and tokens that were checked
         )
 
     @property
@@ -396,14 +411,21 @@ class Pages:
         """The question a form asks."""
         return self.say("signup.title_magnet", title=form.title) if form.title else self.say("signup.title")
 
-    def _form(self, key: str, magnet: str) -> FormView:
+    @cached_property
+    def script(self) -> Markup:
+        """The one script: for a form while the door is pressed, and for the hash in its Content-Security-Policy."""
+        text = templates.environment(self.desk.root).get_template("pages/proof.js").render()
+        return Markup(text)  # noqa: S704 -- our own file
+
+    def _form(self, key: str, magnet: str, *, work: bool = False) -> FormView:
         form = self.desk.publication.form(key)
         chosen = magnet or form.magnet
         title = self.desk.publication.magnets[chosen].title if chosen else ""
         said = wording(key, self.desk, self.lang, chosen)
         named = self.say("signup.button_magnet", title=title) if title else self.say("signup.button")
         button = said.promise.rstrip(".") if len(said.promise) <= _BUTTON else named
-        return FormView(key, chosen, title, form.topics, said, button, gate.stamp(self.desk))
+        stamp, script = gate.stamp(self.desk, once=work), self.script if work else ""
+        return FormView(key, chosen, title, form.topics, said, button, stamp, script=script)
 
     def _form_for(self, magnet: str) -> str:
         """The form that gives this resource; else one that promises no other by its own words."""

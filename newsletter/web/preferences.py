@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import FastAPI, Form
+from fastapi import FastAPI, Form, Request
 from fastapi.responses import HTMLResponse, Response
 
 from newsletter.core.consent import Mail
@@ -33,8 +33,8 @@ def routes(app: FastAPI, door: Door) -> None:
     desk = door.desk
 
     @get(app, "/preferences/{token}", summary="What a reader can choose", responses={404: _PAGE, 410: _PAGE})
-    def show(token: str) -> Response:
-        return _answered(lambda: look(token), door)
+    def show(request: Request, token: str) -> Response:
+        return _answered(lambda: look(token), request, door)
 
     def look(token: str) -> Response:
         link = preferences.mailed(token, desk)
@@ -51,12 +51,13 @@ def routes(app: FastAPI, door: Door) -> None:
         responses={404: _PAGE, 410: _PAGE, 422: _PAGE},
     )
     def act(
+        request: Request,
         token: str,
         topic: Annotated[list[str] | None, Form()] = None,
         lang: Annotated[str, Form()] = "",
         do: Annotated[str, Form()] = "",
     ) -> Response:
-        return _answered(lambda: done(token, topic or [], lang, do), door)
+        return _answered(lambda: done(token, topic or [], lang, do), request, door)
 
     def done(token: str, topics: list[str], lang: str, do: str) -> Response:
         link = preferences.mailed(token, desk)
@@ -67,19 +68,20 @@ def routes(app: FastAPI, door: Door) -> None:
             return door.answer(door.pages.within(link.lang).erased(), private=True)
         if do in _ASKED:
             spoken = preferences.ask(token, _ASKED[do], desk)
-            door.wake()
+            door.post()
             return door.answer(door.pages.within(spoken).asked(), private=True)
         chosen = preferences.change(token, topics, lang, desk)
         page = door.pages.within(chosen.lang).preferences(token, chosen, saved=chosen.reads)
         return door.answer(page, private=True)
 
 
-def _answered(answer: Callable[[], Response], door: Door) -> Response:
+def _answered(answer: Callable[[], Response], request: Request, door: Door) -> Response:
     """The answer, or the page that says where a new link is had: not by the signup form here."""
     try:
         return answer()
     except LinkRefused as refused:
-        return errors.respond(door, _LATE if isinstance(refused, LinkExpired) else _WRONG)
+        known = _LATE if isinstance(refused, LinkExpired) else _WRONG
+        return errors.respond(door, door.speaking(request.headers), known)
 
 
 def _file(found: object) -> Response:

@@ -15,6 +15,7 @@ from newsletter.web.site import site
 
 _LAST_PORT = 65535
 _WAITING = 2048  # connections not yet taken
+_HEAD = 16 * 1024  # bytes of a head without an end; a whole one is judged by `limit.py`
 _GRACE = 10  # seconds a stopping server gives to requests in hand
 
 
@@ -58,6 +59,8 @@ def config(desk: Desk, trusted_proxies: Sequence[str] = (), tick_seconds: float 
         access_log=False,
         server_header=False,
         log_level="warning",
+        http="h11",
+        h11_max_incomplete_event_size=_HEAD,
         timeout_graceful_shutdown=_GRACE,
     )
 

@@ -8,6 +8,7 @@ comes again, and nothing that was answered with 200 is lost.
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response
@@ -36,7 +37,7 @@ def routes(app: FastAPI, door: Door) -> None:
             return _said(HTTPStatus.NOT_FOUND)
         except (WorkLeft, ProviderError):
             return _said(HTTPStatus.SERVICE_UNAVAILABLE)
-        door.wake()
+        door.heard()
         return _said(HTTPStatus.OK)
 
     async def hook(provider: str, request: Request) -> Response:
@@ -49,7 +50,15 @@ def routes(app: FastAPI, door: Door) -> None:
         finally:
             in_hand.discard(request)
 
-    app.post(PATH + "{provider}", summary="Events of a mail provider", response_class=PlainTextResponse)(hook)
+    app.post(
+        PATH + "{provider}",
+        summary="Events of a mail provider",
+        response_class=PlainTextResponse,
+        responses=dict.fromkeys((403, 404, 503), _PLAIN),
+    )(hook)
+
+
+_PLAIN: dict[str, Any] = {"content": {"text/plain": {}}, "description": "The status in words"}
 
 
 def _said(status: HTTPStatus) -> Response:

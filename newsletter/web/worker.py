@@ -15,11 +15,15 @@ _DOUBLINGS = 16  # of the pause: more make no difference, and at a thousand ther
 
 
 class Worker:
-    """Calls `work` every `every` seconds, at once after `wake`, and survives whatever it raises."""
+    """Calls `work` every `every` seconds, at once after `wake`, and survives whatever it raises.
 
-    def __init__(self, work: Callable[[], object], every: float) -> None:
+    In: `rest`, seconds it leaves between two calls however often it is woken: what comes meanwhile is done together.
+    """
+
+    def __init__(self, work: Callable[[], object], every: float, *, rest: float = 0.0) -> None:
         self._work = work
         self._every = every
+        self._rest = rest
         self._woken = Event()
         self._over = Event()
         self._thread: Thread | None = None
@@ -53,5 +57,6 @@ class Worker:
                 if (why := told(problem)) != said:  # the same again is no news
                     log.error("A pass of what is due broke off: %s", why)  # noqa: TRY400
                     said = why
+            self._over.wait(self._rest)
             self._woken.wait(min(self._every * 2 ** min(failures, _DOUBLINGS), max(self._every, _LONGEST)))
             self._woken.clear()

@@ -23,7 +23,12 @@ OF = {
     "program": {"cli_help_cpu_s"},
     "node": {"mjml_ms"},
     "growth": {"campaign_merge_growth"},
-    "during": {"confirm_p99_s_during_campaign", "one_click_p99_ms_during_campaign"},
+    "during": {
+        "confirm_p99_s_during_campaign",
+        "one_click_p99_ms_during_campaign",
+        "webhook_events_per_s",
+        "webhook_requests_per_s",
+    },
     "door": {"signup_ratio", "signup_per_s", "signup_p99_ms"},
     "postgres": {"import_million_s_pg", "freeze_million_s_pg"},
 }

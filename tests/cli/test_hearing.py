@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.cli.program import run
+from newsletter.testing import Reply, Server
 from tests.core.test_bouncemail import dsn
 
 YML = """name: Quiet Letters
@@ -53,11 +54,31 @@ def test_a_recorded_webhook_is_read_and_told(home: Path, capsys: pytest.CaptureF
 def test_a_bounce_mail_is_read_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = home / "bounce.eml"
     file.write_bytes(dsn("failed", "5.1.1", "550 5.1.1 unknown").replace(b"2026", b"2025"))
-    assert newsletter(home, "bounces", "import", str(file)) == 0
-    assert newsletter(home, "bounces", "import", str(file)) == 0
-    first, second = capsys.readouterr().out.splitlines()
+    assert newsletter(home, "bounces", "import", "--marked", str(file)) == 0
+    assert newsletter(home, "bounces", "import", "--marked", str(file)) == 0
+    first, hint, second, _ = capsys.readouterr().out.splitlines()
     assert first == "1 mail: 1 new event, 0 known, 0 of something else."
     assert second == "1 mail: 0 new events, 1 known, 0 of something else."
+    assert hint.endswith("if you know who sent them, leave --marked out")
+    assert newsletter(home, "events") == 0
+    assert "about nobody we know" in capsys.readouterr().out
+    assert newsletter(home, "bounces", "import", str(file), "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"mails": 1, "events": 1, "known": 0, "strange": 0, "unmatched": 0}
+
+
+def test_without_a_list_there_is_nothing_to_compare(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert newsletter(home, "subscribers", "sync", "--dry-run") == 3
+    assert "keeps no list" in capsys.readouterr().err
+
+
+def test_a_list_that_does_not_answer_is_told_and_ends_with_1(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Server(lambda _request: Reply(401)) as there:
+        own = {"PROVIDER": "postmark", "POSTMARK__TOKEN": "t", "POSTMARK__BASE_URL": there.url}
+        environ = {f"NEWSLETTER_{name}": value for name, value in own.items()}
+        assert run(["-C", str(home), "subscribers", "sync", "--json"], environ) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [list(one) for one in found] == [["provider", "entries", "stopped", "lifted", "put", "trouble"]] * 2
+    assert all(one["trouble"] for one in found)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from newsletter.core.bouncemail import meaning
 from newsletter.core.consent import Change
-from newsletter.core.event import Event, EventType
-from newsletter.core.feedback import change_of, enough, is_soft
+from newsletter.core.event import Event, EventType, Reason
+from newsletter.core.feedback import change_of, enough, is_authentication, is_soft, judged
 
 NOW = datetime(2026, 12, 1, 17, 30, tzinfo=UTC)
 
@@ -53,3 +54,58 @@ def test_soft_bounces_are_enough_on_three_days_within_thirty() -> None:
     assert not enough(days(0, 3, 31), NOW)
     assert not enough(days(0, 0.1, 0.2, 3), NOW)
     assert not enough([], NOW)
+
+
+# --- the words of a mail server -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "550 5.7.515 Access denied, sending domain example.org does not meet the required level",
+        "smtp;550-5.7.26 This mail has been blocked",
+        "421-4.7.32 not aligned",
+        "5.7.30",
+    ],
+)
+def test_our_own_authentication_is_broken(words: str) -> None:
+    assert is_authentication(words)
+
+
+@pytest.mark.parametrize(
+    "words", ["550 5.1.1 unknown", "5.7.1 blocked", "5.7.25 no PTR", "5.7.33", "5.7.260", "15.7.26", "2.5.7.26", ""]
+)
+def test_it_is_something_else(words: str) -> None:
+    assert not is_authentication(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "want"),
+    [
+        ("550 5.1.1 no such user", (True, "bounce"), (True, "bounce")),
+        ("550 unknown recipient", (True, "bounce"), (True, "bounce")),
+        ("552-5.2.2 over quota", (True, "bounce"), (False, "bounce")),
+        ("550 5.7.1 refused by policy", (True, "bounce"), (False, "block")),
+        ("550 5.7.1 user unknown", (True, "bounce"), (True, "bounce")),
+        ("550 5.7.26 unauthenticated", (True, "bounce"), (False, "authentication")),
+        ("421-4.7.26 unauthenticated", (False, "block"), (False, "authentication")),
+        ("5.0.0 550 5.1.1 gone", (True, "bounce"), (True, "bounce")),
+        ("delivered over 10.5.2.2", (True, "bounce"), (True, "bounce")),
+        ("552 5.2.2 over quota", (False, "block"), (False, "block")),
+        ("", (True, "invalid"), (True, "invalid")),
+    ],
+)  # fmt: skip
+def test_a_providers_verdict_gives_way_to_the_servers_clear_words(
+    words: str, given: tuple[bool, Reason], want: tuple[bool, str]
+) -> None:
+    assert judged(words, *given) == want
+
+
+@pytest.mark.parametrize("words", ["552 5.2.2 mailbox full", "550 5.7.1 not accepted here", "550 5.1.1 no such user"])
+def test_a_refusal_means_the_same_whoever_tells_it(words: str) -> None:
+    """By mail (RFC 3464), and by the providers that call each of these hard."""
+    type_, permanent, reason = meaning("failed", "5.0.0", words)
+    by_mail = change_of(Event(type_, "e1", NOW, permanent=permanent, reason=reason))
+    permanent, reason = judged(words, True, "bounce")
+    by_webhook = change_of(Event(EventType.BOUNCED, "e1", NOW, permanent=permanent, reason=reason))
+    assert by_mail is by_webhook is (Change.BOUNCE if "5.1.1" in words else None)

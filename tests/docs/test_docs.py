@@ -56,7 +56,7 @@ def told_in_readme() -> set[str]:
         group = ""
         for name in re.findall(r"`([a-z][a-z -]*)", cell):
             words = name.split()
-            if words[0] in {"subscribers", "db", "webhooks", "bounces"}:
+            if words[0] in {"subscribers", "db", "webhooks", "bounces", "keys"}:
                 group, words = words[0] + " ", words[1:]
             told.add(group + words[0])
     return told

@@ -13,6 +13,7 @@ from newsletter.core import address
 from newsletter.core.campaign import Draft, Variant
 from newsletter.core.consent import Newcomer, Reason, State
 from newsletter.core.delivery import Outcome, Status
+from newsletter.core.event import Event, EventType
 from newsletter.errors import AddressRefused, FileRefused, NotFound, NothingToDo
 from newsletter.flows import audience
 from newsletter.flows.desk import Desk
@@ -258,3 +259,23 @@ def test_many_come_with_topics_of_their_own_and_evidence_for_each(
         assert shown["topics"] == topics
         (event,) = shown["consent"]
         assert (event["kind"], event["topics"], event["note"]) == ("import", topics, "asked")
+
+
+def test_what_is_shown_has_every_key_whoever_it_is_about(desk: Desk) -> None:
+    audience.add("ann@x.test", desk, why="asked")
+    audience.suppress("ben@x.test", desk, note="asked by phone")
+    ann, ben = audience.show("ann@x.test", desk), audience.show("ben@x.test", desk)
+    assert list(ann) == list(ben)
+    assert (ben["email"], ben["suppressed"], ben["consent"], ann["against"]) == (None, "owner", [], [])
+    assert [(one["reason"], one["note"]) for one in ben["against"]] == [("owner", "asked by phone")]
+
+
+def test_promise_9_a_stranger_that_mail_servers_reported_is_erased_too(desk: Desk) -> None:
+    told = Event(EventType.BOUNCED, "e1", desk.now(), email="Stranger@x.test", permanent=True)
+    with desk.store.begin() as tx:
+        hmac = desk.hmac(address.parse("stranger@x.test"))
+        tx.events.add("fake", told, hmac=hmac, subscriber_id=None, campaign_id=None, now=desk.now())
+    with pytest.raises(NotFound, match="reported about it is erased"):
+        audience.erase("stranger@x.test", desk)
+    with desk.store.read() as tx:
+        assert [one.email for one in tx.events.each()] == [None]

@@ -9,7 +9,9 @@ import itertools
 import os
 import re
 import shutil
+import sqlite3
 import tempfile
+from contextlib import closing
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -20,9 +22,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from newsletter.core import address
 from newsletter.core.campaign import Draft, Variant
-from newsletter.core.consent import Reason, State
+from newsletter.core.consent import Mail, Reason, State
 from newsletter.core.email import fill
-from newsletter.core.links import Links
+from newsletter.core.links import Links, Purpose
 from newsletter.core.pace import Pace
 from newsletter.core.publication import Footer, Form, Magnet, Publication, Sender
 from newsletter.errors import LinkRefused, NewsletterError, NothingToDo
@@ -103,9 +105,9 @@ class Consent(RuleBasedStateMachine):
     def sign_up(self, person: str, letter: bool, minutes: int) -> None:
         self.clock.move(minutes * 60)
         signup(Request(person.upper() if minutes else person, letter=letter), self.desk)
-        self._tick(person, letter=letter)
+        self._tick()
 
-    def _tick(self, person: str, *, letter: bool) -> None:
+    def _tick(self) -> None:
         tick(self.desk)
         for call in self.provider.calls[self.seen :]:
             (recipient,) = call.batch.recipients
@@ -113,10 +115,36 @@ class Consent(RuleBasedStateMachine):
                 "mail to someone who said never"
             )
             text = fill(call.email.text, {"unsubscribe_url": recipient.unsubscribe_url})
-            self.ways_out[person] = recipient.unsubscribe_url.rpartition("/")[2]
+            whose = next(one for one in PEOPLE if one.lower() == recipient.address.lower())
+            self.ways_out[whose] = recipient.unsubscribe_url.rpartition("/")[2]
+            if call.batch.tag is Mail.REMIND:
+                self._reminded(whose)
             if found := re.search(r"/confirm/([\w.~-]+)", text):
-                self.links.append((person, found[1], letter))
+                self.links.append((whose, found[1], self._with_letter(found[1])))
         self.seen = len(self.provider.calls)
+
+    def _with_letter(self, token: str) -> bool:
+        """Whether a link asks for the letter: a reminder comes with what was asked for a day ago."""
+        signup_id, _ = self.desk.links.read(Purpose.CONFIRM, token, self.clock())
+        with self.store.read() as tx:
+            found = tx.audience.signup(signup_id)
+        return found is not None and "letter" in found.topics
+
+    def _reminded(self, person: str) -> None:
+        """Nobody but who waits, and never of one signup twice."""
+        assert self._known(person) is State.PENDING
+        with self.store.read() as tx:
+            who = tx.audience.by_hmac(self.desk.hmac(address.parse(person)))
+        assert who
+        with closing(sqlite3.connect(self.folder / "n.db")) as raw:
+            query = "SELECT signup_id FROM mail_queue WHERE kind = 'remind' AND subscriber_id = ?"
+            of = [row[0] for row in raw.execute(query, (who.id,))]
+        assert len(of) == len(set(of))
+
+    @rule(hours=st.sampled_from([1, 25]))
+    def time_goes_by(self, hours: int) -> None:
+        self.clock.move(hours * 3600)
+        self._tick()
 
     @rule(pick=st.integers(0, 30))
     def click(self, pick: int) -> None:
@@ -124,16 +152,29 @@ class Consent(RuleBasedStateMachine):
             return
         person, token, letter = self.links[pick % len(self.links)]
         dead = token in self.withdrawn[person] or person in self.never
-        try:
-            look(token, self.desk)
-            done = confirm(token, self.desk)
-        except LinkRefused:
-            return
+        with closing(sqlite3.connect(self.folder / "n.db")) as other:
+            before = other.execute("PRAGMA data_version").fetchone()
+            try:
+                look(token, self.desk)
+            except LinkRefused:
+                return
+            finally:
+                assert other.execute("PRAGMA data_version").fetchone() == before, "looking wrote something"
+        done = confirm(token, self.desk)
         assert not dead, "an old link acted"
+        recorded = self._recorded(person)
+        assert confirm(token, self.desk) == done
+        assert self._recorded(person) == recorded, "pressing twice is pressing once"
         assert done.download_url
         if letter:
             self.wants.add(person)
-        self._tick(person, letter=letter)
+        self._tick()
+
+    def _recorded(self, person: str) -> tuple[object, ...]:
+        with self.store.read() as tx:
+            who = tx.audience.by_hmac(self.desk.hmac(address.parse(person)))
+            assert who
+            return who, tx.audience.evidence(who.pid), tx.queue.numbers()
 
     @rule(pick=st.integers(0, 30))
     def not_me(self, pick: int) -> None:
@@ -189,6 +230,8 @@ class Consent(RuleBasedStateMachine):
             return
         self._end_links(person)
         self.left.pop(person, None)
+        kept = b"".join(file.read_bytes() for file in self.folder.glob("n.db*")).lower()
+        assert person.lower().encode() not in kept, "erased, and still in the file"
 
     @rule(person=who)
     def import_attested(self, person: str) -> None:
@@ -262,5 +305,5 @@ class Consent(RuleBasedStateMachine):
 
 TestConsent = Consent.TestCase
 TestConsent.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=18, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -14,11 +15,11 @@ from newsletter.core.pace import Pace
 from newsletter.core.publication import Publication
 from newsletter.errors import ContentError, NotApproved, SettingsError
 from newsletter.flows.desk import Desk
-from newsletter.flows.due import Due, due
+from newsletter.flows.due import Due, by_itself, due, go
 from newsletter.flows.ledger import cancel, turn
 from newsletter.flows.send import send
 from newsletter.store import SqlStore
-from newsletter.testing import Accept, Retry
+from newsletter.testing import Accept, Clock, Retry
 from tests.flows.readers import fake, readers
 
 Make = Callable[..., Desk]
@@ -175,3 +176,41 @@ def test_a_campaign_begun_and_not_finished_is_no_empty_ledger(house: Desk) -> No
     send("quiet", replace(house, provider=fake(Accept())))
     issue(house, "2026-11-24", "older")
     assert [(one.key, one.refused is None) for one in due(house)] == [("older", False)]
+
+
+# --- with nobody at a terminal ----------------------------------------------------------------------------
+
+
+def test_what_was_held_goes_by_itself_when_the_hold_is_over(house: Desk, clock: Clock) -> None:
+    held = replace(house, pace=replace(house.pace, hold=timedelta(minutes=10)), now=clock)
+    assert "held" in send("quiet", held, hold=True).why
+    assert go(held, stop=Event()) == []
+    clock.move(601)
+    assert go(held, stop=Event()) == ["quiet"]
+    assert held.provider.addresses == {f"r{n}@x.test": 1 for n in range(3)}  # type: ignore[attr-defined]
+    assert go(held, stop=Event()) == []
+
+
+def test_what_somebody_stopped_in_the_middle_waits_for_them(house: Desk, clock: Clock) -> None:
+    stop = Event()
+    stop.set()
+    assert not send("quiet", house, stop=stop).finished
+    clock.move(timedelta(days=1))
+    assert by_itself(replace(house, now=clock)) == []
+
+
+def test_nothing_is_begun_by_itself_where_nobody_has_to_say_yes_or_nobody_has(house: Desk) -> None:
+    assert keys(house) == ["quiet"]
+    assert go(house, stop=Event()) == []
+    asking = replace(house, pace=replace(house.pace, approval="owner"), owner="owner@quiet.example")
+    assert go(asking, stop=Event()) == []
+    assert house.provider.calls == []  # type: ignore[attr-defined]
+
+
+def test_nothing_goes_by_itself_while_all_is_paused(house: Desk, clock: Clock) -> None:
+    held = replace(house, pace=replace(house.pace, hold=timedelta(minutes=10)), now=clock)
+    send("quiet", held, hold=True)
+    clock.move(601)
+    with held.store.begin() as tx:
+        tx.campaigns.pause_all(clock())
+    assert by_itself(held) == []

@@ -20,7 +20,7 @@ from newsletter.flows.desk import Desk
 from newsletter.flows.ledger import status
 from newsletter.flows.send import send
 from newsletter.store import SqlStore
-from newsletter.testing import Clock, FakeProvider
+from newsletter.testing import Clock, FakeProvider, Retry
 from tests.flows.readers import fake, readers
 
 Make = Callable[..., Desk]
@@ -178,3 +178,18 @@ def test_promise_1_a_clock_that_jumped_between_two_runs_doubles_nobody(
     clock.move(timedelta(hours=hours))
     assert send("quiet", desk).counts == Counts(audience=20, submitted=20)
     assert provider.twice == []
+
+
+def test_a_pause_asked_for_under_a_clock_an_hour_ahead_ends_when_it_was_to_end(
+    make_desk: Make, sqlite_store: SqlStore, clock: Clock
+) -> None:
+    """The provider's, and that of the batch it refused."""
+    provider = fake(Retry(after=90))
+    desk = make_desk(sqlite_store, provider=provider, pace=AT_ONCE)
+    readers(desk, 10)
+    clock.move(timedelta(hours=1))
+    assert not send("quiet", desk).finished
+    clock.move(timedelta(hours=-1))
+    assert "asked to wait" in send("quiet", desk).why
+    clock.move(timedelta(seconds=91))
+    assert send("quiet", desk).counts == Counts(audience=10, submitted=10)

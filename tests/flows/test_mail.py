@@ -19,7 +19,7 @@ from newsletter.core.publication import Limits
 from newsletter.core.queue import MAX_ASKED
 from newsletter.flows import mail
 from newsletter.flows.desk import Desk
-from newsletter.flows.mail import CONFIRMATIONS
+from newsletter.flows.gate import CONFIRMATIONS
 from newsletter.flows.signup import Request, signup
 from newsletter.flows.tick import tick
 from newsletter.store import SqlStore

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -11,11 +12,13 @@ from newsletter.core.consent import Reason
 from newsletter.core.delivery import Capabilities, Status
 from newsletter.core.email import fill
 from newsletter.core.links import Links
+from newsletter.core.review import Role
 from newsletter.errors import AddressRefused, ConfigurationError, ContentError, NotApproved, NotFound
-from newsletter.flows import proofmail
+from newsletter.flows import people, proofmail
 from newsletter.flows.desk import Desk
 from newsletter.flows.publish import proof
 from newsletter.testing import CutAfter, FakeProvider, Reject
+from tests.flows.readers import readers
 
 TO = "editor@quiet.example"
 
@@ -35,9 +38,29 @@ def test_two_mails_one_with_a_name_and_one_with_the_fallbacks(desk: Desk, provid
     assert len(keys) == 2  # a key of its own for each: neither is taken for a repetition
 
 
-def test_it_is_the_mail_of_the_real_send(desk: Desk, provider: FakeProvider) -> None:
+def test_it_is_the_mail_of_the_real_send_below_what_merging_does(desk: Desk, provider: FakeProvider) -> None:
+    readers(desk, 3)
     proofmail.send("quiet", TO, desk)
-    assert replace(provider.calls[0].email, subject=("A quiet week",)) == proof("quiet", desk).email
+    sent, real = provider.calls[0].email, proof("quiet", desk).email
+    first, *rest = sent.text
+    assert tuple(rest) == real.text
+    assert isinstance(first, str)
+    assert first.startswith("Merging this sends it to 3 people ")
+    assert isinstance(sent.html[0], str)
+    html = re.sub(r"(<body[^>]*>)<p .*?</p>", r"\1", sent.html[0], count=1)
+    assert (html, *sent.html[1:]) == real.html
+    assert replace(sent, subject=real.subject, html=real.html, text=real.text) == real
+
+
+def test_the_link_above_it_is_the_readers_own(desk: Desk, provider: FakeProvider) -> None:
+    house = replace(desk, owner="owner@quiet.example")
+    for to, role in ((TO, Role.LOOK), ("Owner@quiet.example", Role.OWNER)):
+        proofmail.send("quiet", to, house, named=False)
+        text = fill(provider.calls[-1].email.text, {})
+        token = re.search(r"/approve/(\S+)", text)
+        assert token
+        assert people.behind(token[1], house)[1].role is role
+        assert token[0] in fill(provider.calls[-1].email.html, {})
 
 
 def test_without_a_name_there_is_one(desk: Desk, provider: FakeProvider) -> None:

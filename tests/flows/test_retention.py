@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.core import address, ids
-from newsletter.core.consent import State
+from newsletter.core.consent import Mail, State
 from newsletter.errors import LinkRefused, NotFound, WorkLeft
 from newsletter.flows import audience, magnet
 from newsletter.flows.desk import Desk
@@ -176,3 +176,23 @@ def test_promise_9_what_was_written_beside_an_address_does_not_keep_it(
         assert {row["note"] for row in tx.audience.evidence(pid)} == {"mail from … of May 3", ""}
         notes = tx.audience._sql.exec_driver_sql("SELECT note FROM suppressions ORDER BY note").scalars().all()
     assert set(notes) == {"", "… wrote to us"}
+
+
+def test_mail_that_is_done_is_forgotten_and_mail_that_waits_is_not(
+    sqlite_store: SqlStore, make_desk: Callable[..., Desk], clock: Clock, provider: FakeProvider
+) -> None:
+    desk = make_desk(sqlite_store)
+    audience.add(ANN, desk, why="asked on paper")
+    signup(Request(ANN, "workbook"), desk)
+    tick(desk)
+    with desk.store.begin() as tx:
+        tx.queue.enqueue(Mail.ALREADY, key="k", subscriber_id=1, now=clock())
+        tx.campaigns.pause_all(clock())
+    clock.move(timedelta(days=44))
+    tick(desk)
+    with desk.store.read() as tx:
+        assert tx.queue.numbers() == {"submitted": 1, "waiting": 1}
+    clock.move(timedelta(days=2))
+    tick(desk)
+    with desk.store.read() as tx:
+        assert tx.queue.numbers() == {"waiting": 1}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
-from threading import Event
+from threading import Barrier, Event
 
 import pytest
 
@@ -495,6 +495,25 @@ def test_refusals_with_somebody_taken_between_pull_no_brake(house: Make) -> None
     nearly = [f"r{n}@x.test" for n in range(50) if n % 15]
     desk = house(fake(*[Reject(nearly)] * 10), count=50, pace=Pace(threads=1))
     assert send("quiet", desk).counts == Counts(audience=50, submitted=4, failed=46)
+
+
+class Crowd(FakeProvider):
+    """Answers nobody before so many calls are in flight at once."""
+
+    door: Barrier
+
+    def submit(self, email: Email, batch: Batch, *, key: str, timeout: float) -> BatchResult:
+        self.door.wait(30)
+        return super().submit(email, batch, key=key, timeout=timeout)
+
+
+def test_promise_1_while_a_provider_keeps_us_waiting_more_threads_send_and_everyone_has_it_once(house: Make) -> None:
+    provider = Crowd(capabilities=Capabilities(max_batch=5, mode="batch", network=False))
+    provider.door = Barrier(4)
+    report = send("quiet", house(provider, count=20, pace=Pace(threads=4)))
+    assert report.counts == Counts(audience=20, submitted=20)
+    assert len(provider.calls) == 4
+    assert provider.twice == []
 
 
 def test_no_permits_are_taken_for_what_cannot_go(house: Make, store: SqlStore) -> None:

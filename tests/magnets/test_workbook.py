@@ -42,6 +42,19 @@ def test_every_figure_is_described_and_every_table_cell_knows_its_headers(book: 
     assert all(node["/A"]["/Headers"] for node in cells)
 
 
+def test_every_place_to_write_is_a_field_with_a_name_that_is_read_out(book: PdfReader, elements: Elements) -> None:
+    fields = book.get_fields() or {}
+    assert len(fields) > 90
+    names = {str(field["/TU"]) for field in fields.values()}
+    assert "What does my body report?" in names  # the question above it
+    assert "What would let the first thing end" in names  # the head of its column
+    assert not any("<" in name or not name.strip() for name in names)
+    tagged = [one for one in elements(book) if one["/S"] == "/Form"]
+    assert len(tagged) == len(fields)
+    widgets = [one.get_object() for page in book.pages for one in page.get("/Annots", ())]
+    assert sum(one["/Subtype"] == "/Widget" for one in widgets) == len(fields)
+
+
 def test_bookmarks_lead_to_each_part(book: PdfReader, source: str) -> None:
     def flat(outline: Any) -> Iterator[str]:
         for entry in outline:

@@ -5,6 +5,9 @@ import io
 import pytest
 from pypdf import PdfReader
 
+from newsletter.core.consent import State
+from newsletter.core.links import Purpose
+
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 CHROMIUM = "/usr/bin/chromium"
@@ -56,6 +59,23 @@ def test_promise_7_keyboard_alone_without_script_from_the_form_to_the_file(house
     assert hosts == {house.url.removeprefix("http://")}
     assert troubles == []
     context.close()
+
+
+def test_promise_5_a_scanner_with_a_browser_that_stays_on_every_link_changes_nothing(house, browser):
+    house.sign_up("scanned@example.org", letter="yes")
+    waiting = house.link("scanned@example.org", "confirm")
+    who = house.join("scanned-too@example.org", letter="yes")
+    mailed = [house.personal(who, what) for what in (Purpose.EXPORT, Purpose.ERASE)]
+    own = [f"/unsubscribe/{who.unsubscribe_token}", f"/preferences/{who.unsubscribe_token}"]
+    page = browser.new_page()
+    with house.unchanged():
+        for path in [waiting, house.link("scanned-too@example.org", "download", 2), *own, *mailed, "/"]:
+            page.goto(house.url + path)
+            page.mouse.move(200, 300)
+            page.wait_for_timeout(200)
+    page.close()
+    assert house.state("scanned@example.org") is State.PENDING
+    assert house.state("scanned-too@example.org") is State.ACTIVE
 
 
 def press(page, name: str) -> None:

@@ -19,7 +19,9 @@ def run(app):
         return {"type": "http.request"}
 
     asyncio.run(
-        Guard(app, broken=lambda: PlainTextResponse("sorry", 500))({"type": "http", "method": "GET"}, receive, send)
+        Guard(app, broken=lambda _scope: PlainTextResponse("sorry", 500))(
+            {"type": "http", "method": "GET"}, receive, send
+        )
     )
     return sent
 

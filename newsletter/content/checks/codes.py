@@ -76,4 +76,5 @@ TITLES: Mapping[str, str] = {
     "W314": "where help is",
     "W315": "an envelope that discloses",
     "W316": "links that the text part lacks",
+    "W317": "something that is still a sample",
 }

@@ -43,7 +43,7 @@ def site(room: Room, bell: Bell, *, port: int) -> FastAPI:
         status = 404 if isinstance(problem, NotFound) else 500
         return drawing.page("trouble.html", status, title="Preview", what=problem.what, todo=problem.todo)
 
-    def broken() -> Response:
+    def broken(_scope: Scope) -> Response:
         todo = "The terminal says where it happened; a template of your own may be the reason."
         return drawing.page("trouble.html", 500, title="Preview", what="This could not be drawn.", todo=todo)
 

@@ -7,7 +7,7 @@ are those of `content/system.py`, the pages those of `web/pages.py`; nothing her
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -15,21 +15,31 @@ from typing import Any
 
 from newsletter.app import make_provider
 from newsletter.content import system
+from newsletter.content.words import words
 from newsletter.core import address
 from newsletter.core.campaign import Campaign, CampaignState, Counts
-from newsletter.core.email import Email, fill
+from newsletter.core.consent import Mail
+from newsletter.core.email import Email, fill, freeze
+from newsletter.core.halt import Notice
 from newsletter.core.links import Links
 from newsletter.core.pace import Pace
+from newsletter.core.problem import Level, Problem
 from newsletter.core.publication import Magnet, Publication
+from newsletter.core.review import Fate, Outlook, Person, Review, Role
 from newsletter.errors import AddressRefused, ConfigurationError, LinkExpired, LinkRefused, NewsletterError, NotFound
+from newsletter.flows import report
+from newsletter.flows.approve import Shown
 from newsletter.flows.brake import Stoppable
 from newsletter.flows.desk import Desk
+from newsletter.flows.missed import Missed
 from newsletter.flows.preferences import Choices
+from newsletter.flows.review import sentence
 from newsletter.flows.signup import Asked, Confirmed, Request
 from newsletter.ports import Provider, Store
 from newsletter.settings import Settings
 from newsletter.web import errors
 from newsletter.web.pages import Pages
+from newsletter.web.review import Sheet
 
 MAILS, PAGES = "Mails", "Pages"
 WHEN = datetime(2026, 12, 1, 17, 30, tzinfo=UTC)
@@ -138,6 +148,10 @@ def _notices(desk: Desk, lang: str) -> Iterator[tuple[str, str, Callable[[], Ema
         )
     yield "mail-confirm-letter", "Please confirm: the letter", partial(confirm, topics=topics)
     if magnet:
+        yield "mail-remind-magnet", "Reminder: a free resource", partial(confirm, magnet=magnet, kind=Mail.REMIND)
+    yield "mail-remind-letter", "Reminder: the letter", partial(confirm, topics=topics, kind=Mail.REMIND)
+    yield "mail-ask", "Asking whom an import brought", partial(confirm, topics=topics, kind=Mail.ASK)
+    if magnet:
         with_file = partial(given, magnet=magnet, download_url=download_url)
         yield "mail-workbook", "Here it is: a free resource", with_file
         yield (
@@ -166,7 +180,36 @@ def _notices(desk: Desk, lang: str) -> Iterator[tuple[str, str, Callable[[], Ema
     alert = partial(system.alert, publication, url=f"{base}/stop/{_TOKEN}", values=_ALERT, **about)
     yield "mail-held", "To the owner: a letter is about to go", partial(alert, "held")
     yield "mail-stopped", "To the owner: a letter stopped by itself", partial(alert, "stopped")
+    yield "mail-full", "To the owner: confirmations wait", partial(alert, "full")
     yield "mail-lift", "To the owner: a reader is blocked at the provider", partial(alert, "lift")
+    yield from _told(desk, lang)
+
+
+def _told(desk: Desk, lang: str) -> Iterator[tuple[str, str, Callable[[], Email]]]:
+    """What the house is told of a letter: please look, it went, it was stopped, it did not go."""
+    publication, url, said = desk.publication, f"{desk.links.base_url}/approve/{_TOKEN}", words(lang, desk.root)
+    campaign = _campaigns()[1]
+    page = report.Page(Notice("", "", "", 0, 1, campaign.key, campaign.subject, 312), desk, said)
+    write = partial(system.to_the_house, publication, root=desk.root, base_url=desk.links.base_url, lang=lang)
+    counts = Counts(audience=312, submitted=309, suppressed=2, failed=1)
+    left = report.left_out({"unsubscribed": 2, "pending": 4}, said, 1)
+    waits = sentence(Outlook(Fate.WAITS, 312, WHEN), publication, desk.root, lang)
+    archive = desk.links.archive(campaign.key)
+    yield "mail-look", "To an owner: may it go?", lambda: write(report.asked(page, campaign.subject, waits, url))
+    yield (
+        "mail-report",
+        "To owner and editors: it went",
+        lambda: write(report.reported(page, campaign, counts, left, "5d" * 32, archive)),
+    )
+    some = Counts(audience=312, submitted=24, pending=288)
+    yield "mail-paused", "To owner and editors: it was stopped", lambda: write(report.stopped(page, some, url))
+    for reason in ("draft", "checks", "unapproved", "unsent", "stuck", "absent"):
+        missed = asdict(Missed(campaign.key, campaign.subject, WHEN.isoformat(), reason, count="3"))
+        yield (
+            f"mail-missed-{reason}",
+            f"To owner and editors: it did not go ({reason})",
+            partial(lambda missed: write(report.missed(page, missed, url)), missed),
+        )
 
 
 _ALERT = {
@@ -193,6 +236,8 @@ def _pages(pages: Pages, desk: Desk) -> Drawn:
     yield from _after_the_mail(pages, desk.publication)
     yield "leave", "Leaving: one button", pages.leave
     yield "left", "Left", pages.left
+    yield "leave-old", "Leaving by a link from before a move", partial(pages.leave, old=True)
+    yield "left-old", "Left by a link from before a move", partial(pages.left, old=True)
     yield "undone", "Left: undone", pages.undone
     yield "told", "Left: a reason was given", pages.told
     yield from _own(pages, desk.publication)
@@ -200,6 +245,7 @@ def _pages(pages: Pages, desk: Desk) -> Drawn:
     yield "letters", "All letters", partial(pages.letters, _campaigns())
     yield "privacy", "Privacy", pages.privacy
     yield from _stop(pages)
+    yield from _review(pages)
     yield from _troubles(pages)
 
 
@@ -273,6 +319,18 @@ def _stop(pages: Pages) -> Drawn:
         ("stop-over", CampaignState.FINISHED, "Stop: nothing to stop"),
     ):
         yield name, label, partial(pages.stop, Stoppable(replace(letter, state=state), counts))
+
+
+def _review(pages: Pages) -> Drawn:
+    """A letter before it goes, as an owner finds it."""
+    mail = freeze(
+        system.confirm(pages.desk.publication, root=pages.desk.root, base_url="", confirm_url="", lang=pages.lang)
+    )
+    found = Problem("", 1, 11, "W309", Level.WARNING, "capitals are what filters look for", "free", "It is for FREE.")
+    for fate in (Fate.WAITS, Fate.APPROVED, Fate.STOPPED, Fate.DRAFT, Fate.SENT):
+        kept = Review("quiet", "A quiet week", "", "", Outlook(fate, 312, WHEN), {"all": mail}, (found,), {}, WHEN)
+        sheet = Sheet.of(Shown(kept, Person(Role.OWNER), yes_needed=True), pages, _TOKEN)
+        yield f"review-{fate}", f"Review: {fate}", sheet.page
 
 
 def _has_files(magnet: Magnet) -> bool:

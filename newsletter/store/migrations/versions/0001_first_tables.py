@@ -113,6 +113,7 @@ def upgrade() -> None:
         "limits",
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("tat", sa.Float(), nullable=False),
+        sa.Column("pause", sa.Float(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_limits"),
     )
     op.create_table(
@@ -158,6 +159,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("token_hash", name="pk_unsubscribe_links"),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "old_links",
+        sa.Column("id_hmac", sa.LargeBinary(), nullable=False),
+        sa.Column("address_hmac", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id_hmac", name="pk_old_links"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_old_links_address_hmac", "old_links", ["address_hmac"])
     op.create_table(
         "wordings",
         sa.Column("sha256", sa.String(length=64), nullable=False),
@@ -310,6 +319,7 @@ def upgrade() -> None:
     op.create_table(
         "notices",
         sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("who", sa.String(length=32), server_default="owner-0", nullable=False),
         sa.Column("campaign_id", ID, nullable=True),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("said", sa.Text(), server_default="", nullable=False),
@@ -319,6 +329,43 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["campaign_id"], ["campaigns.id"], name="fk_notices_campaign_id_campaigns"),
         sa.PrimaryKeyConstraint("key", name="pk_notices"),
     )
+
+    op.create_table(
+        "reviews",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("key", sa.String(length=100), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("preheader", sa.Text(), nullable=False),
+        sa.Column("content", sa.String(length=64), nullable=False),
+        sa.Column("outlook", sa.Text(), nullable=False),
+        sa.Column("mails", sa.Text(), nullable=False),
+        sa.Column("problems", sa.Text(), nullable=False),
+        sa.Column("plan", sa.Text(), nullable=True),
+        sa.Column("due_at", sa.BigInteger(), nullable=True),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_reviews"),
+        sa.UniqueConstraint("key", "content", name="uq_reviews_key_content"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_reviews_due_at", "reviews", ["due_at"])
+
+    op.create_table(
+        "deeds",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("review_id", ID, nullable=False),
+        sa.Column("key", sa.String(length=100), nullable=False),
+        sa.Column("act", sa.String(length=16), nullable=False),
+        sa.Column("by", sa.String(length=32), nullable=False),
+        sa.Column("content", sa.String(length=64), nullable=False),
+        sa.Column("plan", sa.Text(), nullable=True),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("holds_until", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["review_id"], ["reviews.id"], name="fk_deeds_review_id_reviews"),
+        sa.PrimaryKeyConstraint("id", name="pk_deeds"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_deeds_key_id", "deeds", ["key", "id"])
+    op.create_index("ix_deeds_review_id", "deeds", ["review_id"])
 
     op.create_table(
         "lifts",
@@ -346,3 +393,45 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_webhooks_processed_at_id", "webhooks", ["processed_at", "id"])
+
+    op.create_table(
+        "api_keys",
+        sa.Column("pid", sa.String(length=32), nullable=False),
+        sa.Column("label", sa.String(length=100), nullable=False),
+        sa.Column("scopes", sa.Text(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.Column("used_on", sa.String(length=10), nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("pid", name="pk_api_keys"),
+    )
+
+    op.create_table(
+        "answers",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("request", sa.LargeBinary(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("body", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("digest", name="pk_answers"),
+    )
+    op.create_index("ix_answers_at", "answers", ["at"])
+
+    op.create_table(
+        "spent_tokens",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name="pk_spent_tokens"),
+    )
+
+    op.create_table(
+        "orders",
+        sa.Column("campaign_id", ID, autoincrement=False, nullable=False),
+        sa.Column("asked_by", sa.String(length=200), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("what", sa.Text(), server_default="", nullable=False),
+        sa.Column("todo", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["campaign_id"], ["campaigns.id"], name="fk_orders_campaign_id_campaigns"),
+        sa.PrimaryKeyConstraint("campaign_id", name="pk_orders"),
+    )
