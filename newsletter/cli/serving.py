@@ -1,4 +1,4 @@
-"""`serve` and `tick`: the web side, and one pass of everything that is due."""
+"""`serve`, `worker` and `tick`: the web side, what is due without it, and one pass of that."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import typer
 from newsletter.cli import terminal
 from newsletter.cli.here import Here
 
+_EVERY = 1.0  # seconds between looks
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(serve)
+    app.command()(worker)
     app.command()(tick)
 
 
@@ -26,10 +29,32 @@ def serve(
     Signup, confirm, download, leave, archive; it also sends the mail that waits.
     """
     here: Here = context.obj
+    from newsletter.cli import logs
     from newsletter.web.serve import serve as serve_
 
+    logs.begin()
     with here.open() as app:
         serve_(app.desk, host, port, trusted_proxies=app.settings.trusted_proxies)
+
+
+def worker(context: typer.Context) -> None:
+    """Do everything that is due, until stopped, without the web side.
+
+    For a database that the web side shares with other machines (PostgreSQL); `serve` does the same beside its pages.
+    """
+    here: Here = context.obj
+    from newsletter.cli import logs
+    from newsletter.cli.stopping import Stop
+    from newsletter.web.lanes import everything
+
+    logs.begin()
+    with here.open() as app:
+        stop, lanes = Stop(), everything(app.desk, _EVERY)
+        lanes.start()
+        terminal.say(f"Working for {app.desk.publication.name} (Ctrl-C stops it)")
+        stop.wait()
+        lanes.stop()
+        stop.returned = True
 
 
 def tick(context: typer.Context) -> None:

@@ -116,6 +116,13 @@ def required(made: Plan, ready: Bundle, desk: Desk) -> tuple[str, ...]:
     )
 
 
+def not_stopped(tx: Transaction, key: str) -> None:
+    """Refuse, in the transaction of the freeze, what somebody stopped since it was asked about. Raises: NotApproved."""
+    deed = review.last_deed(tx, key)
+    if deed is not None and deed.act is Act.STOPPED:
+        raise NotApproved(f"{key} was stopped on its review page.", f"To let it go after all: newsletter approve {key}")
+
+
 # --- the page --------------------------------------------------------------------------------------
 
 

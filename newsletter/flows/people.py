@@ -57,7 +57,10 @@ def behind(token: str, desk: Desk) -> tuple[int, Person]:
     try:
         payload = desk.links.read(Purpose.APPROVE, token, desk.now())
     except LinkExpired:
-        raise NotFound("This link has grown too old.", "Ask for a new one: newsletter review ISSUE --ask") from None
+        raise NotFound(
+            "This link has grown too old.",
+            "Each mail about a letter brings a new one. To send one now: newsletter review ISSUE --ask",
+        ) from None
     except LinkRefused:
         raise NotFound("This link is not complete, or not ours.", "Open it again from the mail.") from None
     match payload:

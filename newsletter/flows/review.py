@@ -99,7 +99,7 @@ def of_campaign(key: str, desk: Desk) -> Review | None:
         subject=campaign.subject,
         preheader="",
         content=campaign.content_sha256,
-        outlook=_of_state(campaign),
+        outlook=_of_state(campaign, desk),
         mails=mails,
         problems=(),
         plan=None,
@@ -107,7 +107,10 @@ def of_campaign(key: str, desk: Desk) -> Review | None:
     )
 
 
-def _of_state(campaign: Campaign) -> Outlook:
+def _of_state(campaign: Campaign, desk: Desk) -> Outlook:
+    held = campaign.held_until
+    if campaign.state is CampaignState.SENDING and campaign.started_at is None and held and desk.now() < held:
+        return Outlook(Fate.APPROVED, campaign.audience, held)
     at = campaign.started_at or campaign.held_until or campaign.frozen_at
     return Outlook(_STATES[campaign.state], campaign.audience, at, why=campaign.brake)
 

@@ -298,6 +298,7 @@ def freeze_as(
         tell(line)
     written = replace(draft(made, ready, desk), note=again.strip())
     with desk.store.begin() as tx:
+        approve.not_stopped(tx, written.key)
         old = tx.campaigns.by_key(written.key)
         if old is not None and withdrawn(old, tx.campaigns.counts(old.id, desk.now())):
             tx.control.set_aside(old.id)

@@ -7,6 +7,7 @@ README or a licence is as good a place as an empty folder.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -14,6 +15,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import newsletter
+from newsletter.content import admin
+from newsletter.core.publication import Publication
 from newsletter.errors import NewsletterError
 from newsletter.flows.begin import next_day
 
@@ -53,6 +56,47 @@ def files(first: dt.date) -> dict[str, bytes]:
     found[f"issues/{first.isoformat()}-welcome.md"] = welcome
     found["requirements.txt"] = found["requirements.txt"].replace(b"{version}", newsletter.__version__.encode())
     return found
+
+
+def editor(folder: Path, publication: Publication) -> Begun:
+    """Put the editor for the browser beside a publication, or bring it into step with it.
+
+    In: the folder, what its newsletter.yml says. What follows from the publication and from this version is written
+    anew; the owner's part of `admin/config.yml`, and a page that was changed, stay.
+    """
+    own = resources.files("newsletter") / "starter" / "admin"
+    place = folder / "admin"
+    (place / "chunks").mkdir(parents=True, exist_ok=True)
+    config, before = place / "config.yml", ""
+    if config.exists():
+        before = admin.kept(config.read_text("utf-8"))
+        if not before:
+            raise NewsletterError(
+                f"{config} was not written by this program.",
+                "Nothing was changed. Move it away, then run this again and copy its first part over.",
+            )
+    found = {path: file.read_bytes() for path, file in _walk(own)}
+    page = found.pop("index.html")
+    found["config.yml"] = admin.config(publication, before or admin.head(_repository(folder))).encode()
+    found["publication.js"] = admin.facts(publication).encode()
+    for name, content in found.items():
+        (place / name).write_bytes(content)
+    begun = write(place, {"index.html": page})
+    names = tuple(f"admin/{name}" for name in sorted((*found, *begun.written)))
+    return Begun(names, tuple(f"admin/{name}" for name in begun.kept))
+
+
+_GITHUB = re.compile(r"url\s*=\s*\S*github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?\s*$", re.MULTILINE)
+
+
+def _repository(folder: Path) -> str:
+    """`owner/name` of the repository the folder is a clone of, when it is one of GitHub's."""
+    try:
+        known = (folder / ".git" / "config").read_text("utf-8")
+    except OSError:
+        return ""
+    found = _GITHUB.search(known)
+    return found[1] if found else ""
 
 
 def write(folder: Path, found: Mapping[str, bytes]) -> Begun:

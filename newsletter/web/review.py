@@ -115,8 +115,6 @@ class Sheet:
             yield say("review.said.changed")
         if campaign is not None and shown.fate in {Fate.BEGUN, Fate.PAUSED}:
             yield say("review.gone", gone=f"{counts.submitted + counts.uncertain:,}", all=f"{counts.audience:,}")
-        if campaign is not None and campaign.held_until and shown.fate is Fate.BEGUN and campaign.started_at is None:
-            yield say("review.held", time=self._time(campaign.held_until))
         if shown.fate is Fate.PAUSED and campaign is not None and campaign.brake:
             yield say("review.brake", why=campaign.brake)
         if deed is not None and campaign is None:
@@ -149,10 +147,11 @@ class Sheet:
         return at.astimezone(zone(self.pages.desk.publication.timezone))
 
     def _version(self, key: str) -> str:
-        names = (key if key == EVERYBODY else key.replace("+", ", ")) or EVERYBODY
-        return (
-            self.pages.say("review.nobody_else") if key == EVERYBODY else self.pages.say("review.for", segments=names)
-        )
+        """Whose version of the letter it is, in words."""
+        if key == EVERYBODY:
+            return self.pages.say("review.nobody_else")
+        names = [self.pages.desk.publication.topics.get(one, one) for one in key.split("+")]
+        return self.pages.say("review.for", segments=", ".join(names))
 
     def _inbox(self) -> dict[str, str]:
         email, fields = self._email(), self.pages.desk.publication.fields

@@ -57,6 +57,7 @@ def config(desk: Desk, trusted_proxies: Sequence[str] = (), tick_seconds: float 
         proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=list(trusted_proxies),
         access_log=False,
+        log_config=None,  # whoever runs it says how (cli/logs.py)
         server_header=False,
         log_level="warning",
         http="h11",

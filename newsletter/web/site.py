@@ -8,16 +8,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Protocol
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 import newsletter
-from newsletter.core.hand import Hand
-from newsletter.flows import hear, mail
 from newsletter.flows.desk import Desk
-from newsletter.flows.tick import errands, promptly
 from newsletter.web import (
     api,
     approve,
@@ -33,6 +29,7 @@ from newsletter.web import (
     icon,
     images,
     leave,
+    metrics,
     preferences,
     signup,
     stop,
@@ -41,15 +38,12 @@ from newsletter.web import (
 from newsletter.web.door import Door
 from newsletter.web.guard import Guard
 from newsletter.web.headers import Headers
+from newsletter.web.lanes import Lanes, everything
 from newsletter.web.limit import Limit
 from newsletter.web.pages import Pages
-from newsletter.web.press import Press
-from newsletter.web.worker import Worker
 
 _READ = (signup, embed, free, confirm, download, leave, preferences, archive, feed, images, icon)
-ROUTES = (*_READ, health, webhooks, stop, approve, api, elsewhere)
-_REST = 0.25  # seconds: nobody waits for so long at a mailbox, and what comes meanwhile is claimed together
-_ERRANDS = 30.0  # seconds between looks whether somebody else is to be asked for something
+ROUTES = (*_READ, health, metrics, webhooks, stop, approve, api, elsewhere)
 
 
 def site(desk: Desk, *, tick_seconds: float = 1.0) -> FastAPI:
@@ -58,16 +52,8 @@ def site(desk: Desk, *, tick_seconds: float = 1.0) -> FastAPI:
     In: the desk; how often, in seconds, the worker looks for what is due when nothing wakes it.
     Raises: SettingsError for a theme or template that cannot be used.
     """
-    hand = Hand.of(desk.transactional.capabilities)
-    ear = Worker(lambda: hear.read(desk), tick_seconds, rest=_REST)
-    lanes = Lanes(
-        Worker(lambda: mail.empty(desk, hand=hand), tick_seconds, rest=_REST),
-        Worker(lambda: promptly(desk, post=False), tick_seconds),
-        Worker(lambda: errands(desk), max(tick_seconds, _ERRANDS)),
-        Press(desk, tick_seconds),
-        ear,
-    )
-    door = Door(desk, Pages(desk, desk.publication.language), lanes.wake, lanes.post, ear.wake)
+    lanes = everything(desk, tick_seconds)
+    door = Door(desk, Pages(desk, desk.publication.language), lanes.wake, lanes.post, lanes.heard)
     app = FastAPI(
         title=desk.publication.name,
         version=newsletter.__version__,
@@ -90,50 +76,6 @@ def site(desk: Desk, *, tick_seconds: float = 1.0) -> FastAPI:
     app.add_middleware(embed.Shared, path=embed.API, origins=embed.origins(desk.publication))
     app.add_middleware(Headers, https=desk.links.base_url.startswith("https:"))  # the last added is the outermost
     return app
-
-
-class Lane(Protocol):
-    """A thread that works, and can be woken."""
-
-    def start(self) -> None:
-        """Begin."""
-        ...
-
-    def wake(self) -> None:
-        """There is something to do."""
-        ...
-
-    def stop(self) -> object:
-        """End."""
-        ...
-
-
-class Lanes:
-    """A thread for each: a confirmation never queues behind what providers tell by the thousand, nor behind a campaign,
-    and none of them behind a mailbox or a list that somebody else is asked for.
-    """
-
-    def __init__(self, *workers: Lane) -> None:
-        self._workers = workers
-
-    def start(self) -> None:
-        """Begin all."""
-        for worker in self._workers:
-            worker.start()
-
-    def wake(self) -> None:
-        """There is something to do."""
-        for worker in self._workers:
-            worker.wake()
-
-    def post(self) -> None:
-        """There is mail to send: the first of them does that."""
-        self._workers[0].wake()
-
-    def stop(self) -> None:
-        """End all."""
-        for worker in self._workers:
-            worker.stop()
 
 
 def _lifespan(worker: Lanes):  # type: ignore[no-untyped-def]  # noqa: ANN202

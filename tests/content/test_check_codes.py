@@ -224,6 +224,12 @@ EXAMPLES = [
         publication=replace(PUBLICATION, footer=Footer(address="4 Mill Lane, Oakham")),
     ),
     warning(
+        "W317",
+        '"footer: address" is still the sample',
+        "Street and number",
+        publication=replace(PUBLICATION, footer=Footer(address="1 Sample Street, Sampletown, CA 90000")),
+    ),
+    warning(
         "W307",
         'sounds like advertising, to filters too: "Act now"',
         "your own words",

@@ -20,6 +20,7 @@ from newsletter.errors import AddressRefused
         ("  anna@example.org\n", "anna@example.org", "anna@example.org"),
         ("Anna.Lee@Example.ORG", "Anna.Lee@example.org", "anna.lee@example.org"),
         ("anna+letters@example.org", "anna+letters@example.org", "anna+letters@example.org"),
+        ("Info@Example.org", "info@example.org", "info@example.org"),  # nobody's name: RFC 2142
         ("o'hara@example.org", "o'hara@example.org", "o'hara@example.org"),
         ("anna@faß.example", "anna@xn--fa-hia.example", "anna@xn--fa-hia.example"),
         ("anna@BÜCHER.example", "anna@xn--bcher-kva.example", "anna@xn--bcher-kva.example"),

@@ -20,7 +20,7 @@ from newsletter.flows import approve, owner, people, review
 from newsletter.flows.approve import Said
 from newsletter.flows.desk import Desk
 from newsletter.flows.plan import plan
-from newsletter.flows.send import send
+from newsletter.flows.send import freeze, send
 from newsletter.store import SqlStore
 from newsletter.testing import Clock, FakeProvider
 from tests.flows.readers import fake, readers
@@ -170,6 +170,24 @@ def test_where_merging_is_the_yes_none_is_asked_for_and_a_stop_holds_all_the_sam
     assert send("quiet", free).finished
 
 
+def test_a_stop_between_the_question_and_the_freeze_holds(gated: Desk) -> None:
+    link = token(gated)
+    approve.approve(link, gated)
+
+    pressed: list[Said | None] = []
+
+    def tell(_line: str) -> None:
+        if not pressed:
+            pressed.append(approve.stop(link, gated).said)
+
+    readers(gated, 1, first=50)  # something to tell, between the question and the freeze
+    with pytest.raises(NotApproved, match="was stopped on its review page"):
+        freeze("quiet", gated, approval=None, again="", tell=tell)
+    assert pressed == [Said.STOPPED]
+    with gated.store.read() as tx:
+        assert tx.campaigns.all() == []
+
+
 # --- the page ----------------------------------------------------------------------------------------
 
 
@@ -242,7 +260,8 @@ def test_stop_before_the_first_byte_holds_what_is_frozen(gated: Desk, clock: Clo
     approve.approve(link, held)
     report = send("quiet", held, hold=True)
     assert report.why.startswith("held until")
-    assert approve.look(link, held).stoppable
+    waits = approve.look(link, held)
+    assert (waits.fate, waits.review.outlook.at, waits.stoppable) == (Fate.APPROVED, report.campaign.held_until, True)
     stopped = approve.stop(link, held)
     assert (stopped.said, stopped.fate, stopped.counts.pending) == (Said.STOPPED, Fate.PAUSED, 12)
     clock.move(timedelta(minutes=11))
