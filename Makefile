@@ -62,6 +62,8 @@ lock: $(READY)  ## resolve the lock files anew
 	  --no-annotate --no-header --extra postgres --extra ses pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-annotate --no-header --extra postgres --extra ses --group dev pyproject.toml -o requirements-dev.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-annotate --no-header .github/release.in -o .github/release.lock
 
 clean:  ## take away what was made here, the environment too
 	@rm -rf $(VENV) var/demo var/bench.json var/coverage.xml out dist build .pytest_cache .mypy_cache \

@@ -159,10 +159,9 @@ class Dns(_Part):
 
 
 class Backup(_Part):
-    """Where backups go, how many are kept, and the key they are closed with (`newsletter db key`)."""
+    """Where backups go, and the key they are closed with (`newsletter db key`). How long: `retention.backup_days`."""
 
     folder: str = "var/backups"
-    keep: Annotated[int, Field(ge=1, le=1000)] = 14
     identity: SecretStr = SecretStr("")
     recipient: str = ""
 

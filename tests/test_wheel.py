@@ -27,9 +27,9 @@ def test_the_wheel_alone_renders_and_has_a_database(tmp_path: Path, root: Path) 
     )
     env = {**os.environ, "PYTHONPATH": str(site)}
 
-    def newsletter(*arguments: str) -> str:
+    def newsletter(*arguments: str, folder: Path = root) -> str:
         command = [sys.executable, "-m", "newsletter", *arguments]
-        done = subprocess.run(command, cwd=root, env=env, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=folder, env=env, check=True, capture_output=True, text=True)
         return done.stdout
 
     where = "import newsletter; print(newsletter.__file__)"
@@ -38,3 +38,13 @@ def test_the_wheel_alone_renders_and_has_a_database(tmp_path: Path, root: Path) 
     newsletter("render", "quiet", "-o", "out")
     assert "Quiet Letters" in (root / "out/email.html").read_text("utf-8")
     assert "all" in newsletter("subscribers", "stats")
+
+    newsletter("init", "letters", "--admin", folder=tmp_path)
+    another = tmp_path / "letters"
+    (welcome,) = another.glob("issues/*-welcome.md")
+    welcome.write_text(welcome.read_text("utf-8").replace("draft: true", "draft: false"), "utf-8")
+    assert "nothing to fix" in newsletter("check", "--offline", folder=another)
+    newsletter("subscribers", "add", "ada@quiet.example", "--attest-consent", "asked for it", folder=another)
+    newsletter("send", "welcome", "--yes", folder=another)
+    assert len(list((another / "var/outbox/new").iterdir())) == 1
+    assert (another / "admin/sveltia-cms.js").stat().st_size > 2_000_000

@@ -10,7 +10,7 @@ import sqlite3
 import tempfile
 from collections.abc import Mapping
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from newsletter import __version__
@@ -53,7 +53,11 @@ def back_up(store: SqlStore, found: Settings, root: Path, *, plain: bool) -> tup
             "Make one (newsletter db key) and set it, or use --plain where the disk itself is encrypted.",
         )
     path, manifest = _made(store, folder(found, root), chosen, found, root)
-    return path, manifest, backup.thin_out(path.parent, found.backup.keep)
+    return (
+        path,
+        manifest,
+        backup.thin_out(path.parent, manifest.made_at - timedelta(days=found.publication().retention.backup_days)),
+    )
 
 
 def before_upgrade(store: SqlStore, found: Settings, root: Path) -> Path | None:

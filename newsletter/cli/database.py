@@ -90,7 +90,7 @@ def backup(
 ) -> None:
     """Make a backup: the database and its keys, encrypted, looked through; while everything goes on.
 
-    Goes to NEWSLETTER_BACKUP__FOLDER; the newest NEWSLETTER_BACKUP__KEEP are kept.
+    Goes to NEWSLETTER_BACKUP__FOLDER; those older than retention: backup_days: are removed.
     """
     here: Here = context.obj
     from newsletter.app import bare_store

@@ -18,7 +18,7 @@ from newsletter.core.publication import Publication
 MARK = "# --- below this line: made by `newsletter init --admin`, and made anew each time. Change what is above it."
 Field = Mapping[str, Any]
 _LEAST, _MOST = frontmatter.SUBJECT
-_BLOCKS = ("button", "callout", "card", "only")
+_BLOCKS = ("button", "callout", "card", "only", "not")
 """What `blocks.js` makes a small form of; any other box is kept as it is typed."""
 
 
@@ -115,8 +115,8 @@ _IMAGE = {
     "required": False,
     "collapsed": True,
     "fields": [
-        {"name": "src", "label": "Picture", "widget": "image", "required": False},
-        {"name": "alt", "label": "What it shows", "widget": "string", "required": False},
+        {"name": "src", "label": "Picture", "widget": "image"},
+        {"name": "alt", "label": "What it shows", "widget": "string"},  # not required, an empty one would be left out
         {"name": "caption", "label": "Words below it", "widget": "string", "required": False},
         {"name": "link", "label": "Where it leads", "widget": "string", "required": False},
     ],
@@ -130,6 +130,12 @@ _IGNORE = {
         {"name": "code", "label": "Code", "widget": "string", "pattern": [r"^W\d{3}$", "W and three digits"]},
         {"name": "why", "label": "Why", "widget": "string"},
     ],
+}
+_DRAFT = {  # no switch and no default: those would write the line into an issue that has none, which is a draft
+    "label": "Is it ready?",
+    "widget": "select",
+    "required": False,
+    "options": [{"label": "Draft: not yet", "value": True}, {"label": "Ready to go", "value": False}],
 }
 _DATE = {"label": "Day", "widget": "datetime", "type": "date", "format": "YYYY-MM-DD"}
 
@@ -151,7 +157,7 @@ _FIELDS: Mapping[str, Callable[[Publication], Field]] = {
         "Time, when it is not the usual one",
         pattern=(r"^(\d{4}-\d\d-\d\d[ T])?([01]\d|2[0-3]):[0-5]\d$", "A time as 09:30"),
     ),
-    "draft": lambda _: {"label": "Draft: not ready to go", "widget": "boolean", "default": True},
+    "draft": lambda _: _DRAFT,
     "audience": _choice("Who gets it", _segments, multiple=True),
     "from": _choice("Sender", lambda publication: list(publication.senders)),
     "reply_to": _text("Where answers go, when it is not the usual address"),

@@ -128,6 +128,7 @@ class Retention:
     raw_webhooks_days: int = 14
     unsubscribed_days: int = 30
     magnet_only_days: int = 30
+    backup_days: int = 14
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ DATABASE, JOURNAL, SUPPRESSION, SECRET = "newsletter.db", "leavers.journal", "su
 _MANIFEST = "manifest.json"
 _NAMES = frozenset({DATABASE, JOURNAL, SUPPRESSION, SECRET, _MANIFEST})
 _ENDS = (".age", ".tar.gz")
+_MOMENT = "%Y%m%dT%H%M%SZ"
 _LEVEL = 3  # of compression: most of the gain at a third of the time
 
 
@@ -114,7 +115,7 @@ def make(
     """
     closes = keys.closes
     _folder(folder)
-    name = f"newsletter-{now:%Y%m%dT%H%M%SZ}{_ENDS[0] if closes else _ENDS[1]}"
+    name = f"newsletter-{now:{_MOMENT}}{_ENDS[0] if closes else _ENDS[1]}"
     with _room(folder) as room:
         revision, counts = store.snapshot(room / DATABASE)
         manifest = Manifest(now, version, revision, store.shape().kind, counts)
@@ -170,9 +171,9 @@ def kept(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("newsletter-*Z.*") if path.name.endswith(_ENDS))
 
 
-def thin_out(folder: Path, most: int) -> int:
-    """Take away all but the newest; how many went."""
-    old = kept(folder)[:-most]
+def thin_out(folder: Path, before: datetime) -> int:
+    """Take away those made before a moment, but never the newest; how many went."""
+    old = [path for path in kept(folder)[:-1] if path.name.split(".")[0] < f"newsletter-{before:{_MOMENT}}"]
     for path in old:
         path.unlink()
     return len(old)

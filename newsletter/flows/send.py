@@ -31,6 +31,7 @@ from newsletter.core.campaign import Answer, Campaign, CampaignState, Claim, Cou
 from newsletter.core.delivery import Batch, BatchResult, Outcome, Status, all_of
 from newsletter.core.email import Email, thaw
 from newsletter.core.feedback import is_authentication
+from newsletter.core.hand import FRESH, IN_HAND, Hand
 from newsletter.core.queue import MAX_ATTEMPTS, wait
 from newsletter.errors import NewsletterError, NotApproved, NotFound, NothingToDo, ProviderError, StoreBusy, WorkLeft
 from newsletter.flows import approve, brake, owner, recover, report, seeds
@@ -45,18 +46,6 @@ LONGEST_WAIT = 60.0
 
 MOST_WAITS = 8
 """Shorter pauses in a row, with no reader's row settled between them, after which a run ends with work left."""
-
-IN_HAND = 0.25
-"""Seconds. One-reader batches are claimed and recorded together, as many as a thread hands over in this time."""
-
-MOST_IN_HAND = 64
-"""How many at most, where the provider can tell what became of them when a crash has left them uncertain."""
-
-FEW_IN_HAND = 8
-"""How many at most where it cannot, and a person must decide about each."""
-
-FRESH = 1.0
-"""Seconds for which the answer holds that claims are ours and nobody has paused."""
 
 _LOOK = 0.05
 """Seconds between two looks whether one more thread would help."""
@@ -430,30 +419,17 @@ class _Idle:
         return self.waits > MOST_WAITS
 
 
-@dataclass
-class _Hand:
-    """How many batches a thread takes at once."""
-
-    most: int
-    size: int = 1
-
-    def took(self, count: int, seconds: float) -> None:
-        """Learn from the last ones: at most twice as many next time, and no more than fit into `IN_HAND`."""
-        self.size = max(1, min(self.most, 2 * count, int(IN_HAND * count / max(seconds, 1e-9))))
-
-
-def _most_in_hand(run: _Run) -> int:
+def _hand(run: _Run) -> Hand:
     """Only one-reader batches are worth taking together; and where a rate is set, it is kept within a twentieth."""
     if run.campaign.batches < run.campaign.audience:
-        return 1
-    can, rate = run.desk.provider.capabilities, letters_rate(run.desk)
-    most = FEW_IN_HAND if can.reconcile == "no" and can.idempotency_ttl is None else MOST_IN_HAND
-    return most if rate is None else max(1, min(most, int(rate / 20)))
+        return Hand(1)
+    hand, rate = Hand.of(run.desk.provider.capabilities), letters_rate(run.desk)
+    return hand if rate is None else Hand(max(1, min(hand.most, int(rate / 20))))
 
 
 def _work(run: _Run) -> None:
     """One sender thread: claim, deliver, record, until there is nothing to claim. What breaks it stops all."""
-    idle, hand = _Idle(), _Hand(_most_in_hand(run))
+    idle, hand = _Idle(), _hand(run)
     try:
         while not run.over() and _step(run, idle, hand):
             pass
@@ -462,7 +438,7 @@ def _work(run: _Run) -> None:
         raise
 
 
-def _step(run: _Run, idle: _Idle, hand: _Hand) -> bool:
+def _step(run: _Run, idle: _Idle, hand: Hand) -> bool:
     """What a thread takes at once, or one pause. False: there is nothing more to claim."""
     desk, most = run.desk, hand.size
     if not _in_turn(run, most):

@@ -8,6 +8,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -182,18 +183,19 @@ class TestTheFile:
         assert kept("db", "backup", "--plain") == 0
         assert ".tar.gz" in kept.cli.out
 
-    def test_the_oldest_go(self, kept: Kept) -> None:
+    def test_the_oldest_go_as_privacy_promises(self, kept: Kept) -> None:
         readers(kept, 1)
         folder = kept.cli.folder / "var/backups"
         folder.mkdir(parents=True)
-        for hour in range(5):
-            (folder / f"newsletter-20260101T0{hour}0000Z.age").write_bytes(b"old")
+        today = datetime.now(UTC)
+        for days in (1, 13, 15, 400):
+            (folder / f"newsletter-{today - timedelta(days=days):%Y%m%dT%H%M%SZ}.age").write_bytes(b"old")
         (folder / "newsletter-notes.txt").write_text("mine")
-        kept.environ["NEWSLETTER_BACKUP__KEEP"] = "3"
         copy = kept.backup()
-        assert sorted(path.name for path in folder.iterdir()) == [
-            "newsletter-20260101T030000Z.age", "newsletter-20260101T040000Z.age", copy.name, "newsletter-notes.txt",
-        ]  # fmt: skip
+        left = sorted(path.name for path in folder.iterdir())
+        assert len(left) == 4
+        assert {copy.name, "newsletter-notes.txt"} < set(left)
+        assert min(left) > f"newsletter-{today - timedelta(days=14):%Y%m%dT%H%M%SZ}"
 
 
 class TestSqlite:

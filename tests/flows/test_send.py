@@ -17,6 +17,7 @@ from newsletter.core.campaign import Campaign, CampaignState, Claim, Counts
 from newsletter.core.consent import Newcomer, State
 from newsletter.core.delivery import Batch, BatchResult, Capabilities, Outcome, Status
 from newsletter.core.email import Email, fill, thaw
+from newsletter.core.hand import FEW_IN_HAND, FRESH, MOST_IN_HAND, Hand
 from newsletter.core.links import Links
 from newsletter.core.pace import Pace
 from newsletter.core.publication import Footer, Publication
@@ -285,7 +286,7 @@ def test_promise_1_a_clock_that_is_set_back_makes_nobody_sure(house: Make, clock
 @pytest.mark.parametrize("everything", [True, False])
 def test_a_pause_stops_what_is_in_hand_within_a_second(house: Make, clock: Clock, *, everything: bool) -> None:
     def pause() -> None:
-        clock.move(sending.FRESH + 0.1)
+        clock.move(FRESH + 0.1)
         if everything:
             turn_all(run.desk, paused=True)
         else:
@@ -322,7 +323,7 @@ def test_promise_3_what_breaks_off_leaves_nothing_unknown_that_is_known(house: M
 
 
 def test_how_much_is_taken_in_hand() -> None:
-    hand = sending._Hand(most=64)
+    hand = Hand(most=64)
     sizes = [hand.size]
     for count, seconds in ((1, 0.0), (2, 0.001), (4, 0.001), (8, 0.8), (1, 30.0), (60, 0.001)):
         hand.took(count, seconds)
@@ -332,17 +333,17 @@ def test_how_much_is_taken_in_hand() -> None:
 
 def test_only_calls_of_one_reader_are_taken_together_and_fewer_where_a_person_must_decide(house: Make) -> None:
     run, _ = in_hand(house, Interrupting(0, lambda: None))
-    assert sending._most_in_hand(run) == sending.MOST_IN_HAND
+    assert sending._hand(run).most == MOST_IN_HAND
     for capabilities, pace, most in (
-        (Capabilities(network=False), Pace(), sending.FEW_IN_HAND),
-        (Capabilities(network=False, idempotency_ttl=60), Pace(), sending.MOST_IN_HAND),
-        (Capabilities(network=False, idempotency_ttl=60), Pace(rate=4000), sending.MOST_IN_HAND),
+        (Capabilities(network=False), Pace(), FEW_IN_HAND),
+        (Capabilities(network=False, idempotency_ttl=60), Pace(), MOST_IN_HAND),
+        (Capabilities(network=False, idempotency_ttl=60), Pace(rate=4000), MOST_IN_HAND),
         (Capabilities(network=False, idempotency_ttl=60), Pace(rate=50), 2),
         (Capabilities(network=False, idempotency_ttl=60), Pace(rate=2), 1),
     ):
         desk = replace(run.desk, provider=FakeProvider(capabilities=capabilities), pace=pace)
-        assert sending._most_in_hand(replace(run, desk=desk)) == most
-    assert sending._most_in_hand(replace(run, campaign=replace(run.campaign, batches=2))) == 1
+        assert sending._hand(replace(run, desk=desk)).most == most
+    assert sending._hand(replace(run, campaign=replace(run.campaign, batches=2))).most == 1
 
 
 def test_two_senders_at_once_are_one(house: Make) -> None:

@@ -18,12 +18,16 @@
     toPreview: ({ text }) => `<nl-button><strong>[ ${shown(text)} ]</strong></nl-button>`,
   });
 
-  const box = (id, label, icon, words) => CMS.registerEditorComponent({
+  // A box ends at its own three colons, so those of boxes inside it (two levels) are counted with them.
+  const words = '(?!:::)[^\\n]*\\n';
+  const inside = [0, 0].reduce((deeper) => `(?:::: [^\\n]*\\n(?:${deeper})*?:::\\n|${words})`, words);
+
+  const box = (id, label, icon, title) => CMS.registerEditorComponent({
     id,
     label,
     icon,
-    fields: [...(words ? [words] : []), { name: 'body', label: 'Text', widget: 'richtext', editor_components: ['image', 'button'] }],
-    pattern: new RegExp(`^::: ${id}(?:[ \\t]+(?<arg>[^\\n]*))?\\n(?<body>[\\s\\S]*?)\\n:::$`, 'm'),
+    fields: [...(title ? [title] : []), { name: 'body', label: 'Text', widget: 'richtext', editor_components: ['image', 'button'] }],
+    pattern: new RegExp(`^::: ${id}(?:[ \\t]+(?<arg>[^\\n]*))?\\n(?<body>(?:${inside})*?):::$`, 'm'),
     fromBlock: (found) => ({ arg: line(found.groups.arg), body: found.groups.body.trim() }),
     toBlock: ({ arg, body }) => `::: ${id}${line(arg) ? ' ' + line(arg) : ''}\n${String(body ?? '').trim()}\n:::`,
     toPreview: ({ arg, body }) => `<nl-${id}><strong>${shown(label)}${arg ? ': ' + shown(arg) : ''}</strong><br>${shown(body)}</nl-${id}>`,
@@ -31,5 +35,7 @@
 
   box('callout', 'Tinted box', 'lightbulb', { name: 'arg', label: 'Title', widget: 'string', required: false });
   box('card', 'Framed box', 'featured_play_list', null);
-  box('only', 'Only for some readers', 'groups', { name: 'arg', label: 'Who sees it', widget: 'select', options: window.PUBLICATION.readers });
+  const readers = (label) => ({ name: 'arg', label, widget: 'select', options: window.PUBLICATION.readers });
+  box('only', 'Only for some readers', 'groups', readers('Who sees it'));
+  box('not', 'For all but some readers', 'group_off', readers('Who does not see it'));
 })();
