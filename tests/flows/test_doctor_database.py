@@ -96,8 +96,15 @@ def test_each_trouble_of_the_file_is_named_once(fault: str, shape: Shape) -> Non
     assert [*db._shape(replace(shape, damage="", journal="WAL"), FREE)] == []
 
 
+def test_a_copy_that_came_back_is_told_and_not_the_pause_with_it(well: SqlStore, clock: Clock) -> None:
+    facts(well, **{db.CAME_BACK: clock().isoformat()})
+    with well.begin() as tx:
+        tx.campaigns.pause_all(clock())
+    assert ids(well, clock) == ["restored"]
+
+
 def test_every_kind_has_its_case() -> None:
-    others = {"backup-missing", "backup-old", "restore-untried", "no-tick", "room", "paused", "closed"}
+    others = {"restored", "backup-missing", "backup-old", "restore-untried", "no-tick", "room", "paused", "closed"}
     assert {fault for fault, _ in [*WORK, *SHAPES]} | others == set(db.DATABASE.kinds)
 
 

@@ -120,7 +120,7 @@ def test_a_key_that_is_remembered_is_tried_twice(simulator: Callable[..., Simula
     class Forgetful(Simulator):
         def submit(self, email: Email, batch: Batch, *, key: str, timeout: float) -> BatchResult:
             result = super().submit(email, batch, key=key, timeout=timeout)
-            fresh = tuple(replace(one, message_id=f"m{len(self.calls)}") for one in result.outcomes)
+            fresh = tuple(one._replace(message_id=f"m{len(self.calls)}") for one in result.outcomes)
             return replace(result, outcomes=fresh)
 
     forgetful = Forgetful(capabilities=provider.capabilities)
