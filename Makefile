@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test coverage check bench bench-full kill fmt serve preview workbook lock clean
+.PHONY: help demo test test-all coverage check bench bench-full kill fmt serve preview workbook lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,10 +21,13 @@ $(READY): requirements-dev.lock pyproject.toml
 demo: $(READY)  ## the whole story on this machine, in var/demo
 	@$(BIN)/newsletter demo
 
-test: $(READY)  ## the tests; says what it skipped and why
+test: $(READY)  ## the tests, without the slowest few; says what it skipped and why
+	@$(BIN)/python -m pytest -n 4 --dist worksteal -q -m "not slow" $(ARGS)
+
+test-all: $(READY)  ## all of them: what CI runs
 	@$(BIN)/python -m pytest -n 4 --dist worksteal -q $(ARGS)
 
-coverage: $(READY)  ## the same, and which lines and branches they reach (a third slower)
+coverage: $(READY)  ## all of them, and which lines and branches they reach (a third slower)
 	@$(BIN)/python -m pytest -n 4 --dist worksteal -q --cov --cov-report=term:skip-covered --cov-report=xml:var/coverage.xml
 
 check: $(READY)  ## every gate: format, lint, types, layers

@@ -208,6 +208,7 @@ def told(run: Run) -> str:
 # --- send -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_promise_1_and_12_cancelled_run_again_and_twice_at_once_everybody_gets_it_once(house: House) -> None:
     house.readers()
     house.settings("send: {rate: 4, batch_size: 2}\n")

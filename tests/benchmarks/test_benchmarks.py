@@ -15,6 +15,8 @@ from benchmarks import cpu, during, mail, node, press, publication, sink
 from benchmarks.__main__ import PARTS, Sizes, main
 from benchmarks.figure import BUDGETS, HEAD, figure, line
 
+pytestmark = pytest.mark.slow
+
 KEYS = ["name", "value", "unit", "floor", "ratio", "budget", "ok"]
 FLOORED = {"personalise_us", "mime_us"} | {
     f"campaign_{mode}_cpu_s_per_million" for mode in ("merge", "batch", "single")

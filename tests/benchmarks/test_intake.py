@@ -6,9 +6,12 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from benchmarks import intake, telling
 
 
+@pytest.mark.slow
 def test_what_was_acknowledged_is_obeyed_once_though_the_web_side_is_killed(tmp_path: Path) -> None:
     sizes = intake.Sizes(events=400, size=5, readers=100, kills=1, patience=60)
     verdict = intake.run(tmp_path, sizes, seed=3)

@@ -18,6 +18,7 @@ def test_promise_1_and_2_killed_on_sqlite_under_a_provider_that_can_be_searched(
     assert (verdict.taken, verdict.twice, verdict.kills, verdict.held) == (1000, 0, 2, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_promise_3_two_senders_killed_on_postgres_under_one_that_cannot(tmp_path: Path, postgres_server: str) -> None:
     """What was in flight is held, listed and resolved by a person; never sent again."""

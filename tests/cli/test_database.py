@@ -55,7 +55,7 @@ class Kept:
         return self.cli.addresses()  # type: ignore[no-any-return]
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.slow])])
 def kept(request: pytest.FixtureRequest, cli: Any) -> Iterator[Kept]:
     if request.param == "sqlite":
         yield Kept(cli, "sqlite:///var/newsletter.db", "")

@@ -34,6 +34,7 @@ def test_the_whole_story_holds_twice_and_touches_nothing_else(copy: Path, capsys
     assert sorted(path.name for path in (copy / "var").iterdir()) == ["demo"]
 
 
+@pytest.mark.slow
 def test_a_publication_with_one_issue_has_a_demo_too(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for path in sorted((copy / "issues").iterdir())[1:]:
         path.unlink()

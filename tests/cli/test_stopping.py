@@ -10,10 +10,13 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 from newsletter.cli import stopping
 from tests.cli.conftest import KEYS
 
 
+@pytest.mark.slow
 def test_a_call_without_an_answer_is_left_behind_after_five_seconds(cli: Any) -> None:
     """GitHub kills ten seconds after its first signal: by then all must be said."""
     cli.readers(2)

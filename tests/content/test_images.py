@@ -249,6 +249,7 @@ def test_a_picture_stands_upright_however_the_camera_was_held(root: Path, turn: 
     assert blue > 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
 def test_a_very_large_picture_stands_upright_too(root: Path, kind: str) -> None:
     exif = Image.Exif()

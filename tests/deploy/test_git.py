@@ -96,6 +96,7 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
+@pytest.mark.slow
 def test_promise_1_a_push_sends_what_is_due_and_neither_another_nor_the_timer_sends_it_again(place: Place) -> None:
     (place.checkout / ".env").write_text("".join(f"{name}={key}\n" for name, key in KEYS.items()), "utf-8")
     place.push()

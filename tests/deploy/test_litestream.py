@@ -39,6 +39,7 @@ def config(place: Path, replica: Path) -> dict[str, Any]:
     return made
 
 
+@pytest.mark.slow
 def test_promise_4_what_litestream_brings_back_mails_no_leaver(cli: Any, litestream: str, tmp_path: Path) -> None:
     cli.readers(5)
     assert cli("tick") == 0

@@ -107,6 +107,7 @@ def test_a_quotation_mark_that_is_never_closed_is_named(desk: Desk, tmp_path: Pa
         audience.import_(csv(tmp_path, text), desk, names={}, why="asked")
 
 
+@pytest.mark.slow
 def test_a_large_file_is_decoded_by_all_of_it(desk: Desk, tmp_path: Path) -> None:
     rows = "".join(f"r{n}@x.test,Ann\n" for n in range(80_000))
     report = audience.import_(

@@ -173,6 +173,7 @@ def test_a_number_that_fits_a_stamp_of_everybodys_is_no_work_of_this_page(desk: 
     assert lane_kept(desk, Visit(stamp, proof=number), "all") is Lane.USUAL
 
 
+@pytest.mark.slow
 def test_without_script_a_person_waits_no_longer_than_the_hour_and_leaves_room(
     desk: Desk, provider: FakeProvider, clock: Clock
 ) -> None:

@@ -152,6 +152,7 @@ def test_a_refusal_touches_its_reader_alone(house: Make) -> None:
     assert report.counts == Counts(audience=20, submitted=18, failed=1, suppressed=1)
 
 
+@pytest.mark.slow
 def test_what_may_be_tried_again_stops_with_work_left_and_continues(house: Make, clock: Clock) -> None:
     provider = fake(Accept(), Retry(after=3600))
     desk = house(provider, pace=Pace(threads=1))

@@ -131,6 +131,7 @@ def test_promise_10_the_same_sources_make_the_same_bytes(make: ModuleType) -> No
     assert make.WORKBOOK.pdf(small) == make.WORKBOOK.pdf(small)
 
 
+@pytest.mark.slow
 @PANGO
 def test_the_script_makes_the_committed_file(
     pdf: PdfReader, work: Any, facts: Mapping[str, Any], tmp_path: Path

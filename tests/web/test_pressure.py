@@ -99,6 +99,7 @@ def test_a_slip_of_the_fingers_costs_nobody_their_work(pressed):
     assert lanes(pressed) == [("ann@gmail.com", Lane.KNOWN)]
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("script", [True, False])

@@ -45,6 +45,7 @@ def test_whatever_is_named_is_there(document):
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.slow
 def test_the_document_is_true(owner: Owner, tmp_path: Path):
     """All its checks but one: that whatever fits the document is taken, as no document says who is known already."""
     owner.reader("somebody@example.org")
