@@ -30,6 +30,10 @@ test-all: $(READY)  ## all of them: what CI runs
 coverage: $(READY)  ## all of them, and which lines and branches they reach (a third slower)
 	@$(BIN)/python -m pytest -n 4 --dist worksteal -q --cov --cov-report=term:skip-covered --cov-report=xml:var/coverage.xml
 
+docs: $(READY)  ## the documentation as a site, in var/docs; every link is followed
+	@$(BIN)/python docs/reference/make.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --clean
+
 check: $(READY)  ## every gate: format, lint, types, layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .

@@ -6,6 +6,7 @@ In: the publication's folder, an environment. Out: settings, and what the flows 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -20,8 +21,11 @@ from typing import Any, Self
 
 from newsletter import providers
 from newsletter import settings as settings_
+from newsletter.core import address
 from newsletter.core.links import Links
-from newsletter.errors import ConfigurationError, NewsletterError
+from newsletter.core.redact import redacted
+from newsletter.core.schedule import iso
+from newsletter.errors import AddressRefused, ConfigurationError, NewsletterError, NotApproved, NothingToDo
 from newsletter.flows.desk import Desk, Room
 from newsletter.flows.doctor.setup import Setup, Webhook
 from newsletter.ports import Mailbox, Provider, Reports, Workflows
@@ -31,6 +35,8 @@ from newsletter.store import store as store_
 from newsletter.store.journal import Journal
 
 _FINGERPRINT = "suppression_key"
+_LOST = "suppression_keys_lost"
+"""A list in JSON: each time a key was given up, when and why."""
 _KEY_BYTES = 32
 _KEYS_KEPT = 4
 SIGNING_FILE = "var/secret.key"
@@ -284,6 +290,53 @@ def rotate_secret(found: Settings, root: Path) -> str | None:
     return None
 
 
+@dataclass(frozen=True)
+class Forsaken:
+    """What giving a lost key up led to: how many people are known under the new one, how many leavers no longer."""
+
+    known: int
+    nobodys: int
+
+
+def forsake_suppression_key(root: Path, environ: Mapping[str, str], *, why: str) -> Forsaken:
+    """Go on with another suppression key, as the one of this database is lost.
+
+    In: why, which is kept with the moment. Everybody whose address is in the database is known under the new key (the
+    one that is set, else one made now); who left and was forgotten is not, so all sending is paused. In one
+    transaction.
+    Raises: NotApproved while the key is there; NothingToDo for a database that never had one; SettingsError.
+    """
+    found = settings_.load(root, environ)
+    given, file = found.suppression_key.get_secret_value(), root / SUPPRESSION_FILE
+    with contextlib.closing(open_store(database_url(found, root), journal=Journal(root / JOURNAL))) as store:
+        with store.read() as tx:
+            known = tx.facts.get(_FINGERPRINT)
+        if known is None:
+            raise NothingToDo("This database was never in use, so no key of it can be lost.")
+        key = (given or _made_once(file, "NEWSLETTER_SUPPRESSION_KEY", found.base_url)).encode()
+        if known == _fingerprint(key):
+            raise NotApproved("The suppression key is here, so it is not lost.", "Nothing was changed.")
+        with store.begin() as tx:
+            people, nobodys = tx.recovery.rekey(lambda email: _under(key, email))
+            tx.facts.set(_FINGERPRINT, _fingerprint(key))
+            now = datetime.now(UTC)
+            entry = {"at": iso(now), "why": redacted(why), "known": people, "nobodys": nobodys}
+            tx.facts.set(_LOST, json.dumps([*json.loads(tx.facts.get(_LOST) or "[]"), entry]))
+            tx.campaigns.pause_all(now)
+    return Forsaken(people, nobodys)
+
+
+def _under(key: bytes, email: str) -> str | None:
+    try:
+        return address.fingerprint(address.parse(email), key)
+    except AddressRefused:
+        return None
+
+
+def _fingerprint(key: bytes) -> str:
+    return sha256(b"newsletter.suppression:" + key).hexdigest()
+
+
 def _suppression_key(found: Settings, root: Path, store: SqlStore) -> bytes:
     """The key of addresses that left, compared with the fingerprint in the database.
 
@@ -296,10 +349,11 @@ def _suppression_key(found: Settings, root: Path, store: SqlStore) -> bytes:
     if known is not None and not given and not file.exists():
         raise ConfigurationError(
             "The suppression key of this database is not here, so nobody who left would be known.",
-            "Set NEWSLETTER_SUPPRESSION_KEY to it, or put var/suppression.key back (both are part of every backup).",
+            "Set NEWSLETTER_SUPPRESSION_KEY to it, or put var/suppression.key back (both are part of every backup). "
+            "Lost for good: docs/runbook/lost-key.md.",
         )
     key = (given or _made_once(file, "NEWSLETTER_SUPPRESSION_KEY", found.base_url)).encode()
-    fingerprint = sha256(b"newsletter.suppression:" + key).hexdigest()
+    fingerprint = _fingerprint(key)
     if known is None:
         with store.begin() as tx:
             known = tx.facts.get(_FINGERPRINT)

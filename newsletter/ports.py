@@ -461,6 +461,7 @@ class Recovery(Protocol):
     """What is done once after a restore, within a transaction (`store/recovery.py`)."""
 
     def doubt(self) -> tuple[int, int]: ...
+    def rekey(self, fingerprint: Callable[[str], str | None]) -> tuple[int, int]: ...
 
 
 class Transaction(Protocol):

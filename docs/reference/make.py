@@ -219,8 +219,8 @@ def routes_page() -> str:
     rows = [f"| `{route}` | {said[route]} |" for route in routes()]
     return _page(
         "Routes",
-        "What `newsletter serve` answers. HEAD is answered wherever GET is. Opening a page never does anything: only a\n"
-        "pressed button (POST) acts. For programs: [the API](../api.md). What visitors meet:\n"
+        "What `newsletter serve` answers. HEAD is answered wherever GET is. Opening a page never does anything: only\n"
+        "a pressed button (POST) acts. For programs: [the API](../api.md). What visitors meet:\n"
         "[the front door](../front-door.md).",
         "\n".join(["| route | what it does |", "|---|---|", *rows]),
     )
@@ -255,14 +255,15 @@ def errors_page() -> str:
         "Why a run stops, and what to do: [the runbook](../runbook/why-a-run-stops.md). What doctor finds: "
         "[its page](../doctor.md).",
         "## How a command ends\n\n" + "\n".join(["| exit | means |", "|---|---|", *codes]),
-        "## Kinds of errors\n\n" + "\n".join(["| kind | when | exit | on the web |", "|---|---|---|---|", *tree]),
+        "## Kinds of errors\n\n" + "\n".join(["| kind | when | exit | on a page |", "|---|---|---|---|", *tree]),
         "## What a check can find\n\nOnly an error (E) blocks; a warning (W) informs.\n\n"
         + "\n".join(["| code | about |", "|---|---|", *checks]),
     )
 
 
-def _status(kind: type[errors.NewsletterError]) -> int:
-    return next(answer.status for given, answer in answers.TABLE if issubclass(kind, given))
+def _status(kind: type[errors.NewsletterError]) -> int | str:
+    found = next(answer for given, answer in answers.TABLE if issubclass(kind, given))
+    return "" if found is answers.BROKEN else found.status  # those that a page is written for
 
 
 def _made(kind: type[errors.NewsletterError]) -> errors.NewsletterError:

@@ -29,6 +29,7 @@ def doctor(
     offline: Annotated[
         bool, typer.Option("--offline", help="Ask nobody: settings, database and workflows only.")
     ] = False,
+    mail: Annotated[bool, typer.Option("--mail", help="Mail the owner what should be mended, once a day.")] = False,
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="FAMILY", help="config, database, provider, dns, web or ci.")
     ] = None,
@@ -44,7 +45,7 @@ def doctor(
     known = [family.name for family in doctor_.FAMILIES]
     if wrong := [name for name in only or () if name not in known]:
         raise typer.BadParameter(f'there is nothing called "{wrong[0]}" to look at; choose {", ".join(known)}')
-    findings = _findings(here, offline=offline, only=tuple(only or ()))
+    findings = _findings(here, offline=offline, only=tuple(only or ()), mail=mail)
     if as_json:
         terminal.document([asdict(one) for one in findings])
     else:
@@ -52,7 +53,7 @@ def doctor(
     return exits.PROBLEMS if any(one.level == "error" for one in findings) else exits.DONE
 
 
-def _findings(here: Here, *, offline: bool, only: tuple[str, ...]) -> list[Finding]:
+def _findings(here: Here, *, offline: bool, only: tuple[str, ...], mail: bool) -> list[Finding]:
     from newsletter.app import open_app, setup
     from newsletter.errors import ConfigurationError, SettingsError
     from newsletter.flows.doctor import database, doctor, web, zone
@@ -62,9 +63,12 @@ def _findings(here: Here, *, offline: bool, only: tuple[str, ...]) -> list[Findi
         with open_app(here.root, here.environ) as app:
             world = None if offline else doctor.World(zone.System(), web.Web())
             selectors = app.settings.dns.selectors
-            return doctor.look(
+            found = doctor.look(
                 setup(app.settings, here.root, app.desk), app.desk, world, only=only, selectors=selectors
             )
+            if mail:
+                doctor.tell(app.desk, found)
+            return found
     except SettingsError as problem:
         return [setup_.CONFIG.found("settings", line, problem.todo) for line in problem.what.splitlines()]
     except ConfigurationError as problem:

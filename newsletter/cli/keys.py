@@ -117,3 +117,27 @@ def rotate(
         "It is shown this once. Put it first in NEWSLETTER_SECRET_KEYS, a comma behind it, and keep the others there "
         "for 90 days: they read the links that are out. Then restart `newsletter serve`."
     )
+
+
+@group.command()
+def lost(
+    context: typer.Context,
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="How it was lost; kept with the day.")],
+) -> None:
+    """Go on without the suppression key, when it is in no backup either.
+
+    Who left and was forgotten is not known any more: the providers' lists are read again, and all sending is paused.
+    """
+    here: Here = context.obj
+    from newsletter.app import forsake_suppression_key
+    from newsletter.flows import suppressions
+
+    done = forsake_suppression_key(here.root, here.environ, why=why)
+    terminal.say(f"{terminal.counted(done.known, 'address', 'addresses')} of ours: known under the new key.")
+    terminal.say(
+        f"{terminal.counted(done.nobodys, 'address', 'addresses')} that left and were forgotten: no longer known."
+    )
+    with here.open() as app:
+        for one in suppressions.sync(app.desk, everything=True, strangers=True):
+            terminal.say(f"{one.provider}: {one.trouble or f'{one.entries} on its list, obeyed.'}")
+    terminal.note("All sending is paused. Make a backup, then: newsletter resume --all (docs/runbook/lost-key.md)")

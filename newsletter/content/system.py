@@ -224,8 +224,8 @@ def alert(
     """Something the owner is told.
 
     In: `what` is "held" (a letter is about to go), "stopped" (one stopped by itself), "lift" (somebody who agreed
-    anew is blocked by the provider), or "full" (confirmations wait for their cap); what the sentences name; for "held"
-    the page with the Stop, and for how many days it works.
+    anew is blocked by the provider), "full" (confirmations wait for their cap) or "doctor" (what it found, a line
+    each); what the sentences name; for "held" the page with the Stop, and for how many days it works.
     """
     house = House(publication, root, base_url.rstrip("/"), lang)
 
@@ -233,7 +233,9 @@ def alert(
         return house.words[f"notice.{what}.{part}"].format(name=publication.name, days=days, **values)
 
     body = _paragraphs(say("said"), say("then")) if what != "held" else _paragraphs(say("said"))
-    if what == "held":
+    if what == "doctor":
+        body = _paragraphs(say("said"), *values["why"].splitlines(), say("then"))
+    elif what == "held":
         body = (*body, Button((url,), (Words(say("button")),)), *_paragraphs(say("link"), say("else")))
     elif what == "stopped":
         body = (*body, *_paragraphs(say("go")))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -118,8 +118,15 @@ def is_safe(key: str) -> bool:
     return len(key) <= _LONGEST_KEY and _KEY(key) is not None
 
 
+def all_safe(keys: Sequence[str]) -> bool:
+    """Whether all of some delivery keys can."""
+    lines = "\n".join(keys)  # one look for all; a key with a line end would make one more
+    return (_KEYS(lines) is not None and lines.count("\n") + 1 == len(keys)) or all(map(is_safe, keys))
+
+
 _LONGEST_KEY = 128
 _KEY = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*").fullmatch
+_KEYS = re.compile(r"[A-Za-z0-9_-]{1,128}(?:\n[A-Za-z0-9_-]{1,128})*").fullmatch  # those without a dot
 
 # --- addresses -------------------------------------------------------------------------------------
 
@@ -129,6 +136,15 @@ _PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
 def is_plain(text: str) -> bool:
     """Whether a text is one bare address: nothing in it can end it, name a second one or begin a comment."""
     return _PLAIN_ADDRESS.fullmatch(text) is not None
+
+
+def all_plain(texts: Sequence[str]) -> bool:
+    """Whether all of some texts are bare addresses."""
+    lines = "\n".join(texts)  # one look for all; a text with a line end would make one more
+    return _PLAIN_ADDRESSES(lines) is not None and lines.count("\n") + 1 == len(texts)
+
+
+_PLAIN_ADDRESSES = re.compile(rf"{_PLAIN_ADDRESS.pattern}(?:\n{_PLAIN_ADDRESS.pattern})*").fullmatch
 
 
 def _plain_address(text: str) -> bytes:

@@ -9,7 +9,6 @@ Adapters build the shape of their own message; a tuple in it is `Pieces`, filled
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +16,8 @@ from dataclasses import dataclass
 from email.headerregistry import Address
 from functools import lru_cache
 from hashlib import sha256
-from operator import itemgetter
+from itertools import chain, count, repeat
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from newsletter.core import mime
@@ -50,13 +50,16 @@ class JsonTemplate:
 
     _parts: tuple[bytes, ...]  # the literals, and one that is empty
     _slots: tuple[_Slot, ...]
-    _order: Callable[[tuple[bytes, ...]], tuple[bytes, ...]]  # literals and values as they stand in the message
+    _order: Callable[[tuple[Any, ...]], tuple[Any, ...]]  # literals and values as they stand in the message
     _fixed: int  # bytes of the literals
     _times: tuple[int, ...]  # how often each value stands there
+    _asked: tuple[tuple[str, str], ...]  # each slot's field and fallback
+    _in_address: bool  # whether a site of any is part of an address
+    _of_slots: Callable[[list[bytes]], tuple[bytes, ...]]  # a value for each slot as one for each site, and one more
 
     def size(self, recipient: Recipient) -> int:
         """How many bytes `of` gives, without making them."""
-        found = zip(self._values(values(recipient)), self._times, strict=True)
+        found = zip(self._values(values(recipient)), self._times)  # noqa: B905 - what is one more is not in it
         return self._fixed + sum(len(value) * times for value, times in found)
 
     def of(self, recipient: Recipient, before: bytes = b"") -> bytes:
@@ -70,8 +73,19 @@ class JsonTemplate:
         """The same. In: the reader's `values`."""
         return b"".join((before, *self._order((*self._parts, *self._values(known)))))
 
-    def _values(self, known: Mapping[str, str]) -> list[bytes]:
-        """What stands at each site, as JSON; a value that no site's escaping would change is spelled once for all."""
+    def of_all(self, readers: Sequence[Recipient]) -> list[bytes]:
+        """What `of` gives for each of many readers, at a third of the cost: made column by column."""
+        columns = chain.from_iterable(_column(slot, readers) for slot in self._slots)
+        literals = (repeat(part, len(readers)) for part in self._parts)
+        return list(map(b"".join, zip(*self._order((*literals, *columns)))))  # noqa: B905 - all are as long
+
+    def _values(self, known: Mapping[str, str]) -> Sequence[bytes]:
+        """What stands at each site, as JSON; values that no site's escaping would change are spelled once for all."""
+        told = "\n".join([known.get(field) or fallback for field, fallback in self._asked])
+        if not self._in_address and _ALL_THE_SAME(told):
+            each = told.encode().split(b"\n")
+            if len(each) == len(self._slots):  # else a value has a line end of its own, or there is no value
+                return self._of_slots(each)
         found: list[bytes] = []
         for field, fallback, sites, in_address in self._slots:
             value = known.get(field) or fallback
@@ -90,6 +104,34 @@ class _Slot(NamedTuple):
     sites: tuple[Site, ...]
     in_address: bool  # whether one of them is part of an address, where fewer characters stand as they are
 
+
+def column(field: str, fallback: str, readers: Sequence[Recipient]) -> list[str]:
+    """One of the readers' `values` by the field's name, or the fallback, for each of them in order."""
+    if own := _OWN.get(field):
+        return [own(one) or fallback for one in readers]
+    return [one.values.get(field) or fallback for one in readers]
+
+
+_OWN: Mapping[str, Callable[[Recipient], str]] = {
+    UNSUBSCRIBE_URL: attrgetter("unsubscribe_url"),
+    ADDRESS.field: attrgetter("address"),
+    KEY.field: attrgetter("key"),
+}
+
+
+def _column(slot: _Slot, readers: Sequence[Recipient]) -> list[list[bytes]]:
+    """What stands at each of the slot's sites for each reader, as JSON."""
+    told = column(slot.field, slot.fallback, readers)
+    lines = "\n".join(told)
+    if not slot.in_address and _ALL_THE_SAME(lines):
+        each = lines.encode().split(b"\n")
+        if len(each) == len(told):  # else a value has a line end of its own, or there is no reader
+            return [each] * len(slot.sites)
+    return [[_inside(escaped(site, {slot.field: value})) for value in told] for site in slot.sites]
+
+
+_ALL_THE_SAME = re.compile(r"[A-Za-z0-9@:/._+\n-]*").fullmatch
+"""Whether that is so of values on lines of their own, of which a value without a blank takes the least to see."""
 
 _SAME_EVERYWHERE = re.compile(r"[A-Za-z0-9@:/._+-]+(?: [A-Za-z0-9@:/._+-]+)*").fullmatch
 """Whether a value is the same in text, attribute, link, header and JSON: what none of them escapes."""
@@ -111,7 +153,7 @@ def json_template(shape: Any) -> JsonTemplate:
     )
     literals = [piece.encode("utf-8", "replace") for piece in pieces if isinstance(piece, str)]
     valued = [site for slot in slots for site in slot.sites]
-    place, numbers = {site: len(literals) + 1 + at for at, site in enumerate(valued)}, itertools.count()
+    place, numbers = {site: len(literals) + 1 + at for at, site in enumerate(valued)}, count()
     order = [place[piece] if isinstance(piece, Site) else next(numbers) for piece in pieces]
     return JsonTemplate(
         (*literals, b""),
@@ -119,6 +161,9 @@ def json_template(shape: Any) -> JsonTemplate:
         itemgetter(*order, len(literals)),  # the empty one, as of a single number it would not give a tuple
         sum(map(len, literals)),
         tuple(pieces.count(site) for site in valued),
+        tuple(slot[:2] for slot in slots),
+        any(slot.in_address for slot in slots),
+        itemgetter(*(at for at, slot in enumerate(slots) for _ in slot.sites), 0),
     )
 
 
@@ -279,6 +324,14 @@ def headers_fit(sites: Sequence[Site] | None, known: Mapping[str, str]) -> bool:
         if not value or not value.isascii():
             return False
     return True
+
+
+def all_headers_fit(sites: Sequence[Site] | None, readers: Sequence[Recipient]) -> bool:
+    """Whether they can be for each of some readers."""
+    if sites is None:
+        return False
+    told = [column(site.field, site.fallback, readers) for site in sites]
+    return all(all(values) and "".join(values).isascii() for values in told)
 
 
 def wire_headers(email: Email, recipient: Recipient) -> list[tuple[str, str]]:

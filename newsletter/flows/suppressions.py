@@ -50,15 +50,16 @@ class Synced:
     trouble: str = ""
 
 
-def sync(desk: Desk, *, dry_run: bool = False, everything: bool = False) -> list[Synced]:
+def sync(desk: Desk, *, dry_run: bool = False, everything: bool = False, strangers: bool = False) -> list[Synced]:
     """Compare each list with ours, both ways; one that does not answer does not stop the others.
 
-    In: `dry_run` changes nothing anywhere; `everything` reads and writes from the beginning, not since the last time.
+    In: `dry_run` changes nothing anywhere; `everything` reads and writes from the beginning, not since the last time;
+    `strangers`: remember whoever stands on a list, known to us or not.
     Out: one for each list; none when no provider has one that can be read or written.
     """
     found = []
     for name, provider in _lists(desk).items():
-        one = _Work(desk, provider, name, dry_run=dry_run, everything=everything)
+        one = _Work(desk, provider, name, dry_run=dry_run, everything=everything, strangers=strangers)
         try:
             one.pull()
             if provider is desk.provider:
@@ -98,6 +99,7 @@ class _Work:
     name: str
     dry_run: bool
     everything: bool
+    strangers: bool
     done: Synced = field(init=False)
 
     def __post_init__(self) -> None:
@@ -129,8 +131,8 @@ class _Work:
                     after = tx.audience.known([hmac])[hmac]
                     stopped += known[hmac] in _READING and after not in _READING
                     lifted += after is State.ACTIVE and self._off(tx, hmac)
-            elif entry.reason == "complaint":  # a stranger: it is remembered, without the address
-                tx.audience.suppress(hmac, Reason.COMPLAINED, entry.at or self.begun, self.provider.name)
+            elif (why := _STRANGERS.get(entry.reason)) and (self.strangers or why is Reason.COMPLAINED):
+                tx.audience.suppress(hmac, why, entry.at or self.begun, self.provider.name)  # without the address
         self.done = replace(
             self.done,
             entries=self.done.entries + len(entries),
@@ -210,6 +212,7 @@ _MEANS: dict[str, tuple[EventType, bool | None, Why]] = {
     "complaint": (EventType.COMPLAINED, None, "complaint"),
     "unsubscribe": (EventType.UNSUBSCRIBED, None, "unsubscribe"),
 }
+_STRANGERS = {"bounce": Reason.BOUNCED, "complaint": Reason.COMPLAINED, "unsubscribe": Reason.UNSUBSCRIBED}
 _WHY: dict[State, Literal["bounce", "complaint", "unsubscribe"]] = {
     State.BOUNCED: "bounce",
     State.COMPLAINED: "complaint",

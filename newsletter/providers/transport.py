@@ -437,8 +437,8 @@ def parts(recipients: Part, *, count: int, size: Callable[[Recipient], int], roo
 
 def shared(recipients: Part, sizes: Mapping[str, int], *, count: int, room: int) -> list[Part]:
     """Readers who can share a call in parts as above, each taking the bytes of `sizes` by key; the others alone."""
-    merging = tuple(one for one in recipients if one.key in sizes)
-    alone = [(one,) for one in recipients if one.key not in sizes]
+    merging = tuple([one for one in recipients if one.key in sizes])
+    alone = [(one,) for one in recipients if one.key not in sizes] if len(merging) < len(recipients) else []
     return [*parts(merging, count=count, size=lambda one: sizes[one.key], room=room), *alone]
 
 
@@ -512,9 +512,11 @@ def hand_over(batch: Batch, split: Callable[[Part], Iterable[Part]], hand: Hand,
     not fit for a Message-ID.
     """
     keys = [one.key for one in batch.recipients]
-    if not all(map(mime.is_safe, keys)):
+    if not mime.all_safe(keys):
         return BatchResult(all_of(batch, Status.RETRY, code="key", detail=_UNSAFE), halt="bug")
-    fit = tuple([one for one in batch.recipients if mime.is_plain(one.address)])
+    fit = batch.recipients
+    if not mime.all_plain([one.address for one in fit]):
+        fit = tuple([one for one in fit if mime.is_plain(one.address)])
     result = sift(split(fit), hand, timeout=timeout)
     if [outcome.key for outcome in result.outcomes] == keys:
         return result

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, case, delete, literal, select, update
+from functools import cache
 
-from newsletter.store.dialect import greatest, insert_new
+from sqlalchemy import Connection, Executable, bindparam, case, delete, func, literal, select, update
+
+from newsletter.store.dialect import greatest, insert_new, is_sqlite
 from newsletter.store.schema import limits, meta
 
 
@@ -19,10 +21,12 @@ class Limits:
 
         One row and one statement for all threads and processes. `now` in seconds since 1970.
         """
-        insert_new(self._sql, limits, [{"name": name, "tat": now - burst / rate}])
-        earliest = greatest(self._sql, limits.c.tat, literal(now - burst / rate))
-        statement = update(limits).where(limits.c.name == name).values(tat=earliest + count / rate)
-        tat = self._sql.execute(statement.returning(limits.c.tat)).scalar_one()
+        take = _take(on_sqlite=is_sqlite(self._sql))
+        asked = {"row": name, "earliest": now - burst / rate, "more": count / rate}
+        tat = self._sql.execute(take, asked).scalar()
+        if tat is None:  # its first time
+            insert_new(self._sql, limits, [{"name": name, "tat": now - burst / rate}])
+            tat = self._sql.execute(take, asked).scalar_one()
         return max(0.0, float(tat) - count / rate - now)
 
     def push(self, name: str, seconds: float, *, now: float) -> None:
@@ -41,6 +45,13 @@ class Limits:
         """How many seconds a row still asks to wait; 0 when it asks nothing. Changes nothing."""
         tat = self._sql.execute(_TAT, {"row": name}).scalar()
         return max(0.0, float(tat) - now) if tat is not None else 0.0
+
+
+@cache
+def _take(*, on_sqlite: bool) -> Executable:
+    most, kind = (func.max if on_sqlite else func.greatest), limits.c.tat.type
+    tat = most(limits.c.tat, bindparam("earliest", type_=kind)) + bindparam("more", type_=kind)
+    return update(limits).where(limits.c.name == bindparam("row")).values(tat=tat).returning(limits.c.tat)
 
 
 _TAT = select(limits.c.tat).where(limits.c.name == bindparam("row"))

@@ -5,11 +5,24 @@ Nothing of it is guessed: it becomes uncertain, as after a lost answer, and is a
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, update
+from collections.abc import Callable
+
+from sqlalchemy import Connection, and_, bindparam, func, select, update
 
 from newsletter.core.campaign import BatchState, CampaignState
 from newsletter.core.queue import MailState
-from newsletter.store.schema import batches, campaigns, mail_queue
+from newsletter.store.schema import (
+    batches,
+    campaigns,
+    events,
+    mail_queue,
+    old_links,
+    subscribers,
+    suppressions,
+    unsubscribe_links,
+)
+
+_AT_ONCE = 5000
 
 
 class Recovery:
@@ -30,3 +43,27 @@ class Recovery:
         waiting = mail_queue.c.state.in_([MailState.WAITING, MailState.CLAIMED])
         mails = update(mail_queue).where(waiting).values(state=MailState.UNCERTAIN, owner=None, note="restored")
         return count, self._sql.execute(mails).rowcount
+
+    def rekey(self, fingerprint: Callable[[str], str | None]) -> tuple[int, int]:
+        """Everybody whose address is known, under another key; how many, and how many suppressions are nobody's now.
+
+        In: the fingerprint of an address under the new key, None for what is no address.
+        """
+        last, count = 0, 0
+        before = self._sql.scalar(select(func.count(suppressions.c.address_hmac.distinct()))) or 0
+        kept = 0
+        known = select(subscribers.c.id, subscribers.c.email, subscribers.c.address_hmac).order_by(subscribers.c.id)
+        while page := self._sql.execute(known.where(subscribers.c.id > last).limit(_AT_ONCE)).all():
+            last = page[-1].id
+            pairs = [{"was": row.address_hmac, "now": new} for row in page if (new := fingerprint(row.email))]
+            if not pairs:
+                continue
+            held = suppressions.c.address_hmac.in_([pair["was"] for pair in pairs])
+            kept += len(self._sql.execute(select(suppressions.c.address_hmac).distinct().where(held)).all())
+            for table in (subscribers, suppressions, unsubscribe_links, old_links, events):
+                column = table.c.address_hmac
+                self._sql.execute(
+                    update(table).where(column == bindparam("was")).values({column: bindparam("now")}), pairs
+                )
+            count += len(pairs)
+        return count, before - kept

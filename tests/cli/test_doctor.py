@@ -47,3 +47,10 @@ def test_a_database_that_cannot_be_opened(cli: Any) -> None:
 def test_a_family_there_is_none_of(cli: Any) -> None:
     assert cli("doctor", "--only", "weather") == 2
     assert "config, database" in cli.err
+
+
+def test_the_owner_is_mailed_what_should_be_mended_once_a_day(cli: Any) -> None:
+    setting = {"NEWSLETTER_BASE_URL": "http://letters.example.org", "NEWSLETTER_OWNER__EMAIL": "me@example.org"}
+    for _ in range(2):
+        assert cli("doctor", "--offline", "--mail", "--only", "config", **setting) == 1
+    assert cli.addresses() == {"me@example.org": 1}

@@ -104,3 +104,32 @@ def test_a_key_in_the_publications_file_is_refused(cli: Any) -> None:
     assert cli("status") == exits.CONFIG
     assert "server.api_key is a secret" in cli.err
     assert json.dumps("nl_x") not in cli.err
+
+
+def test_promise_4_a_lost_suppression_key_is_given_up_only_on_the_record(cli: Any) -> None:
+    """Whoever is still known by address stays out; sending waits; the way back is closed while the key is here."""
+    cli.readers(3)
+    assert cli("subscribers", "suppress", "r1@x.test") == 0
+    assert cli("keys", "lost", "--why", "gone") == exits.REFUSED, "the key is here"
+    other = {"NEWSLETTER_SUPPRESSION_KEY": "the-new-key"}
+    assert cli("subscribers", "stats", **other) == exits.CONFIG, "another key does not open it"
+
+    assert cli("keys", "lost", "--why", "the disk of ann@x.test broke", **other) == 0
+    assert "3 addresses of ours: known under the new key." in cli.out
+    assert "0 addresses that left and were forgotten" in cli.out
+    assert cli("subscribers", "stats") == exits.CONFIG, "the old key is the wrong one now"
+    with open_app(cli.folder, {**cli.keys, **other}) as app, app.store.read() as tx:
+        (entry,) = json.loads(tx.facts.get("suppression_keys_lost") or "[]")
+        assert tx.campaigns.paused_all()
+    assert (entry["known"], entry["nobodys"]) == (3, 0)
+    assert "x.test" not in entry["why"]
+    people = cli.folder / "again.csv"
+    people.write_text("email\nr0@x.test\nr1@x.test\n", "utf-8")
+    assert cli("subscribers", "import", str(people), "--attest-consent", "asked", **other) == 0
+    assert cli("subscribers", "show", "r1@x.test", "--json", **other) == 0
+    assert json.loads(cli.out)["suppressed"] == "owner"
+
+
+def test_a_new_folder_has_lost_no_key(cli: Any) -> None:
+    (cli.folder / "var").mkdir(exist_ok=True)
+    assert cli("keys", "lost", "--why", "gone") == exits.NOTHING

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from newsletter.core import address
 from newsletter.core.consent import Reason, State
 from newsletter.core.delivery import Capabilities, Suppression
 from newsletter.errors import ProviderError
@@ -85,6 +86,20 @@ def test_each_reason_means_what_a_webhook_of_it_means(desk: Desk, listed: Listed
     assert audience.show("dan@x.test", desk)["suppressed"] is Reason.COMPLAINED
     with desk.store.read() as tx:
         assert "dan@x.test" not in {one.email for one in tx.events.each()}, "a stranger's address is not kept"
+
+
+def test_after_a_key_was_lost_strangers_are_remembered_too(desk: Desk, listed: Listed, clock: Clock) -> None:
+    listed.entries["eve@x.test"] = Suppression("eve@x.test", "unsubscribe", clock())
+    suppressions.sync(desk, everything=True)
+    assert not forgotten("eve@x.test", desk)
+    suppressions.sync(desk, everything=True, strangers=True)
+    assert forgotten("eve@x.test", desk) is Reason.UNSUBSCRIBED
+
+
+def forgotten(email: str, desk: Desk) -> Reason | None:
+    """Why an address that we do not know must not be mailed."""
+    with desk.store.read() as tx:
+        return tx.audience.suppression(desk.hmac(address.parse(email)))
 
 
 def test_it_is_compared_once_a_day_and_from_the_last_time_on(desk: Desk, listed: Listed, clock: Clock) -> None:

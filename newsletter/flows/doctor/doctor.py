@@ -6,13 +6,14 @@ doctor's link was answered.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from newsletter.core.delivery import on_this_machine
 from newsletter.core.links import Purpose
-from newsletter.flows import leave
+from newsletter.flows import leave, owner
 from newsletter.flows.desk import Desk
 from newsletter.flows.doctor import account, ci, database, names, setup, site
 from newsletter.flows.doctor.finding import Family, Finding
@@ -45,6 +46,19 @@ def look(
         for finding in findings
     ]
     return sorted(found, key=lambda one: LEVELS.index(one.level))
+
+
+def tell(desk: Desk, findings: Sequence[Finding]) -> bool:
+    """Let the owner be told of errors and warnings by mail, the same at most once a day; whether there was anything."""
+    said = "\n".join(f"{one.what} {one.fix}" for one in findings if one.level != "note")
+    if not said:
+        return False
+    now = desk.now()
+    key = hashlib.sha256(f"doctor {now.date()} {said}".encode()).hexdigest()[:32]
+    with desk.store.begin() as tx:
+        tx.brake.notice(key, None, "doctor", said, now)
+    owner.tell(desk)
+    return True
 
 
 def _families(

@@ -181,6 +181,7 @@ def _notices(desk: Desk, lang: str) -> Iterator[tuple[str, str, Callable[[], Ema
     yield "mail-held", "To the owner: a letter is about to go", partial(alert, "held")
     yield "mail-stopped", "To the owner: a letter stopped by itself", partial(alert, "stopped")
     yield "mail-full", "To the owner: confirmations wait", partial(alert, "full")
+    yield "mail-doctor", "To the owner: something should be mended", partial(alert, "doctor")
     yield "mail-lift", "To the owner: a reader is blocked at the provider", partial(alert, "lift")
     yield from _told(desk, lang)
 
