@@ -53,11 +53,11 @@ def back_up(store: SqlStore, found: Settings, root: Path, *, plain: bool) -> tup
             "Make one (newsletter db key) and set it, or use --plain where the disk itself is encrypted.",
         )
     path, manifest = _made(store, folder(found, root), chosen, found, root)
-    return (
-        path,
-        manifest,
-        backup.thin_out(path.parent, manifest.made_at - timedelta(days=found.publication().retention.backup_days)),
-    )
+    before = manifest.made_at - timedelta(days=found.publication().retention.backup_days)
+    url = database_url(found, root)
+    if url.startswith("sqlite:///"):
+        backup.forget_asides(Path(url.removeprefix("sqlite:///")), path.parent, before)
+    return path, manifest, backup.thin_out(path.parent, before)
 
 
 def before_upgrade(store: SqlStore, found: Settings, root: Path) -> Path | None:
@@ -66,7 +66,7 @@ def before_upgrade(store: SqlStore, found: Settings, root: Path) -> Path | None:
         return None
     if store.revision() not in REVISIONS:
         store.check()  # newer than the program
-    return _made(store, folder(found, root) / "before-upgrade", Keys(), found, root)[0]
+    return _made(store, folder(found, root) / backup.BEFORE, Keys(), found, root)[0]
 
 
 def _made(store: SqlStore, place: Path, chosen: Keys, found: Settings, root: Path) -> tuple[Path, Manifest]:
@@ -125,23 +125,24 @@ def _rehearse(contents: backup.Contents) -> None:
         store.check()
 
 
-def restore(
-    path: Path, found: Settings, root: Path, environ: Mapping[str, str], *, replace: bool
-) -> tuple[Manifest, Recovered, Path | None]:
-    """Bring a backup back, and let nothing be sent from it yet.
+def restore(path: Path, found: Settings, root: Path, *, replace: bool) -> tuple[Manifest, Recovered, str]:
+    """Bring a backup back; it is held before it takes its place, so that nothing is ever sent from it by mistake.
 
     In: `replace` moves the database that is here aside. Out: what came back, what was done to it, where the other one
-    lies. Raises: FileRefused, ConfigurationError, SchemaError.
+    is now ("" when there was none). Raises: FileRefused, ConfigurationError, SchemaError.
     """
     with backup.opened(path, keys(found)) as contents:
         _look(contents)
-        _keys_back(contents, found, root)
-        aside = _put(contents, found, root, replace=replace)
+        _rehearse(contents)
         manifest = contents.manifest
-        lines = [*Journal(contents.folder / backup.JOURNAL).since(manifest.made_at)]
-    lines += Journal(root / JOURNAL).since(manifest.made_at)
-    with open_app(root, environ) as app:
-        return manifest, recover.recovered(app.desk, manifest.made_at, dict.fromkeys(lines)), aside
+        _free(found, root, replace=replace)
+        _keys_back(contents, found, root)
+        journal = Journal(root / JOURNAL)
+        journal.take(Journal(contents.folder / backup.JOURNAL))
+        lines = dict.fromkeys(journal.since(manifest.made_at - recover.MARGIN))
+        with closing(bare(f"sqlite:///{contents.database}")) as store:
+            done = recover.hold(store, manifest.made_at, lines, now=datetime.now(UTC))
+        return manifest, done, _put(contents, found, root, replace=replace)
 
 
 def came_back(root: Path, environ: Mapping[str, str]) -> tuple[datetime, Recovered]:
@@ -155,8 +156,8 @@ def came_back(root: Path, environ: Mapping[str, str]) -> tuple[datetime, Recover
         if last is None:
             raise ConfigurationError("This database was never in use.", "Name a backup: newsletter db restore FILE")
         made_at = datetime.fromisoformat(last)
-        lines = dict.fromkeys(Journal(root / JOURNAL).since(made_at))
-        return made_at, recover.recovered(app.desk, made_at, lines)
+        lines = dict.fromkeys(Journal(root / JOURNAL).since(made_at - recover.MARGIN))
+        return made_at, recover.hold(app.store, made_at, lines, now=app.desk.now())
 
 
 def _keys_back(contents: backup.Contents, found: Settings, root: Path) -> None:
@@ -176,19 +177,32 @@ def _keys_back(contents: backup.Contents, found: Settings, root: Path) -> None:
             target.write_text(kept + "\n", "ascii")
 
 
-def _put(contents: backup.Contents, found: Settings, root: Path, *, replace: bool) -> Path | None:
+def _free(found: Settings, root: Path, *, replace: bool) -> None:
+    """Whether there is a place for it; nothing is moved yet. Raises: ConfigurationError."""
     url = database_url(found, root)
-    _rehearse(contents)
-    if not url.startswith("sqlite:///"):
-        _fill(contents, url)
-        return None
     place = Path(url.removeprefix("sqlite:///"))
-    aside = _aside(place, replace=replace) if place.exists() else None
+    if url.startswith("sqlite:///"):
+        if place.exists():
+            _may_move(place, replace=replace)
+        return
+    with closing(bare(url)) as store:
+        if store.revision() is not None and not replace:
+            raise ConfigurationError(
+                "There is a database of ours already.", "To move its tables aside and take the backup's: --replace"
+            )
+
+
+def _put(contents: backup.Contents, found: Settings, root: Path, *, replace: bool) -> str:
+    url = database_url(found, root)
+    if not url.startswith("sqlite:///"):
+        return _fill(contents, url, replace=replace)
+    place = Path(url.removeprefix("sqlite:///"))
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     coming = place.with_name(f".{place.name}.coming")
     _copy(contents.database, coming)
+    aside = _aside(place) if place.exists() else None
     coming.replace(place)
-    return aside
+    return str(aside or "")
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -201,8 +215,8 @@ def _copy(source: Path, target: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _aside(place: Path, *, replace: bool) -> Path:
-    """Move the database that is here out of the way. Raises: ConfigurationError when somebody has it open."""
+def _may_move(place: Path, *, replace: bool) -> None:
+    """Raises: ConfigurationError when nobody said so, or somebody has it open."""
     if not replace:
         raise ConfigurationError(
             f"There is a database at {place} already.",
@@ -219,7 +233,10 @@ def _aside(place: Path, *, replace: bool) -> Path:
             ) from None
         except sqlite3.DatabaseError:  # damaged: that is why a backup comes back
             pass
-    aside = place.with_name(f"{place.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+
+
+def _aside(place: Path) -> Path:
+    aside = place.with_name(f"{place.name}.before-{datetime.now(UTC):{backup.MOMENT}}")
     place.replace(aside)
     for side in _SIDES:
         beside = place.with_name(place.name + side)
@@ -228,10 +245,16 @@ def _aside(place: Path, *, replace: bool) -> Path:
     return aside
 
 
-def _fill(contents: backup.Contents, url: str) -> None:
+def _fill(contents: backup.Contents, url: str, *, replace: bool) -> str:
+    aside = ""
+    with closing(bare(url)) as store:
+        if store.revision() is not None and replace:
+            aside = f"before_{datetime.now(UTC):{backup.MOMENT}}".lower()
+            store.move_aside(aside)
     with closing(_empty(url)) as store:
         if store.fill(contents.database) != look_through(contents.database)[1]:
             raise FileRefused("Not every row came back.", "Empty the database, and try again.")
+    return f"the schema {aside}" if aside else ""
 
 
 def _empty(url: str) -> SqlStore:

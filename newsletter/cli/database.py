@@ -119,6 +119,9 @@ def restore(
         bool, typer.Option("--came-back", help="The database that is here is a copy (Litestream put it back).")
     ] = False,
     accept: Annotated[bool, typer.Option("--accept", help="Let sending go on after a restore.")] = False,
+    without_lists: Annotated[
+        bool, typer.Option("--without-lists", help="Accept although a provider does not tell of its list.")
+    ] = False,
     unsent: Annotated[str, typer.Option("--unsent", metavar="ISSUE", help="Say that this issue did not go.")] = "",
     as_json: Json = False,
 ) -> None:
@@ -131,7 +134,7 @@ def restore(
     if sum((file is not None, came_back, accept, bool(unsent))) != 1:
         raise typer.BadParameter("name a backup, or --came-back, or --accept, or --unsent ISSUE.")
     if accept:
-        _accepted(here, as_json=as_json)
+        _accepted(here, without_lists=without_lists, as_json=as_json)
     elif came_back:
         _came_back(here, as_json=as_json)
     elif unsent:
@@ -152,13 +155,13 @@ def _restored(file: Path, here: Here, *, verify: bool, replace: bool, as_json: b
         else:
             terminal.say(f"It could come back: {_of(manifest)}. Nothing was changed.")
         return
-    manifest, done, aside = copies.restore(path, here.settings(), here.root, here.environ, replace=replace)
+    manifest, done, aside = copies.restore(path, here.settings(), here.root, replace=replace)
     if as_json:
-        terminal.document({"restored": True, **_manifest(manifest), **asdict(done), "aside": str(aside or "") or None})
+        terminal.document({"restored": True, **_manifest(manifest), **asdict(done), "aside": aside or None})
         return
     terminal.say(f"Back: {_of(manifest)}.")
-    if aside is not None:
-        terminal.say(f"What was here lies in {_shown(aside, here)}.")
+    if aside:
+        terminal.say(f"What was here is now {_shown(Path(aside), here)}.")
     _say_done(done)
 
 
@@ -181,11 +184,11 @@ def _say_done(done: Recovered) -> None:
     terminal.say("Nothing is sent until: newsletter db restore --accept")
 
 
-def _accepted(here: Here, *, as_json: bool) -> None:
+def _accepted(here: Here, *, without_lists: bool, as_json: bool) -> None:
     from newsletter.flows import recover
 
     with here.open() as app:
-        done = recover.accept(app.desk)
+        done = recover.accept(app.desk, without_lists=without_lists)
     if as_json:
         terminal.document({"doubtful": list(done.doubtful), "lists": [asdict(one) for one in done.lists]})
         return

@@ -11,7 +11,7 @@ from threading import Event
 from typing import Any
 
 from newsletter.app import make_room
-from newsletter.cli import documents, exits, terminal
+from newsletter.cli import documents, exits, sending, terminal
 from newsletter.cli.here import Here
 from newsletter.cli.server import Server, follow, of
 from newsletter.core.campaign import Counts, Plan
@@ -74,7 +74,8 @@ def send_due(here: Here, stop: Event, *, seconds: float | None, as_json: bool) -
     codes, told = [], []
     for one in found:
         left = max(0.0, deadline - time.monotonic()) if deadline is not None else None
-        code, document = _one(one, server, room, stop, left)
+        over = stop.is_set() or left == 0
+        code, document = sending.not_begun(one) if over else _one(one, server, room, stop, left)
         codes.append(code)
         told.append({**document, "exit": code})
         if not as_json and document.get("error") is None:
@@ -166,8 +167,6 @@ def _code(found: Mapping[str, Any], why: str) -> int:
 
 
 def _say(document: Mapping[str, Any], code: int, *, as_json: bool) -> None:
-    from newsletter.cli.sending import ledger
-
     if as_json:
         terminal.document(document)
         return
@@ -175,4 +174,4 @@ def _say(document: Mapping[str, Any], code: int, *, as_json: bool) -> None:
         terminal.say(f"note: {note}")
     said = "" if code == exits.DONE else ", as far as it has come"
     terminal.say(f"{document['issue']}: sent by the server{said}.")
-    ledger(Counts(**{name: int(document[name]) for name in COUNTS}))
+    sending.ledger(Counts(**{name: int(document[name]) for name in COUNTS}))

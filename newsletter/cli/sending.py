@@ -235,10 +235,9 @@ def _send_due(app: App, *, seconds: float | None, as_json: bool) -> int:
     for one in found:
         left = deadline - time.monotonic() if deadline is not None else None
         if stop.is_set() or (left is not None and left <= 0):
-            _note(f"{one.key}: not begun, as the time was over")
-            codes.append(exits.LEFT)
-            continue
-        code, document = _send_one(one, app, stop, seconds=left, as_json=as_json)
+            code, document = not_begun(one)
+        else:
+            code, document = _send_one(one, app, stop, seconds=left, as_json=as_json)
         codes.append(code)
         documents_.append({**document, "exit": code})
     code = exits.worst(codes)
@@ -258,6 +257,13 @@ def _due(app: App) -> list[Due]:
     except NewsletterError as problem:
         problem.known = {"issues": [], "exit": exits.code(problem)}
         raise
+
+
+def not_begun(one: Due) -> tuple[int, dict[str, object]]:
+    """What is said of a letter whose turn did not come before the run had to end."""
+    what, todo = f"{one.key}: not begun, as the time was over", "Run the same command again."
+    _note(what)
+    return exits.LEFT, documents.failed("send", {"issue": one.key}, what, todo, exits.LEFT)
 
 
 def _send_one(one: Due, app: App, stop: Stop, *, seconds: float | None, as_json: bool) -> tuple[int, dict[str, object]]:

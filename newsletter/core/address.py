@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+import idna
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES
 
@@ -148,6 +149,17 @@ _SLIPS = {
     for slip in slips.split()
 }
 """Slips of one letter in the domains that most people have, none of them a domain where people have mail."""
+
+
+def without(text: str, email: str) -> str:
+    """A text with `…` in place of an address: in capitals or not, in a link, its domain in ASCII or spelled out."""
+    if "@" not in text and "%40" not in text:
+        return text  # as most are
+    local, _, domain = email.partition("@")
+    for spelling in dict.fromkeys((domain, idna.decode(domain) if "xn--" in domain.lower() else domain)):
+        named = rf"{re.escape(local)}(?:@|%40){re.escape(spelling)}"
+        text = re.sub(named, "…", text, flags=re.IGNORECASE)
+    return text
 
 
 def masked(address: str) -> str:

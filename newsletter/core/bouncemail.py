@@ -20,11 +20,10 @@ from email import policy
 from email.message import Message
 from email.utils import parseaddr, parsedate_to_datetime
 from hashlib import sha256
-from typing import Literal
 
 from newsletter.core.address import mentioned
 from newsletter.core.event import Event, EventType, Reason
-from newsletter.core.feedback import FULL, GONE_FOR_SURE, is_ours, says_gone
+from newsletter.core.feedback import about, is_full
 
 VERP = "bounces+"
 """How a return path begins that carries a delivery's key: `bounces+<key>@domain`."""
@@ -47,12 +46,25 @@ def events_of(message: bytes, now: datetime) -> list[Event]:
         return []
 
 
+def is_standard(message: bytes) -> bool:
+    """Whether a mail is a report in a form that is agreed on, and no free text. It never raises."""
+    try:
+        mail = email.message_from_bytes(message, policy=policy.compat32)
+        return _is_machine(mail)
+    except Exception:  # noqa: BLE001 - as above
+        return False
+
+
+def _is_machine(mail: Message) -> bool:
+    return any(part.get_content_type() in _MACHINE for part in mail.walk()) or _is_outlooks(mail)
+
+
 def _events(message: bytes, now: datetime) -> list[Event]:
     mail = email.message_from_bytes(message, policy=policy.compat32)
     at = _moment(mail, now)
     key, message_id = _marks(mail)
     way_out = _way_out(mail)
-    named = key is not None or any(part.get_content_type() in _MACHINE for part in mail.walk())
+    named = key is not None or _is_machine(mail)
     found = [
         Event(
             type_,
@@ -81,6 +93,9 @@ def _told(mail: Message) -> Iterator[Told]:
     report = next((part for part in mail.walk() if part.get_content_type() == "message/feedback-report"), None)
     if report is not None:
         yield from _feedback(mail, report)
+        return
+    if _is_outlooks(mail):
+        yield _returned(mail, _OUTLOOKS_READER) or _returned(mail, "To"), EventType.COMPLAINED, None, "complaint"
         return
     if _is_automatic(mail):
         return
@@ -125,10 +140,11 @@ def meaning(action: str, status: str, said: str) -> tuple[EventType, bool | None
     kind, subject, detail = codes[0] if codes else (_class(said, status), "0", "0")
     if action in _NO_FAILURE:
         return _NO_FAILURE[action]
-    about = _about(f"{subject}.{detail}", subject, said, for_good=kind == "5")
-    if about == "ours":
+    code = f"{subject}.{detail}"
+    why = about(code, said, for_good=kind == "5")
+    if why == "ours":
         return EventType.FAILED, None, ""
-    return EventType.BOUNCED, about == "invalid" and kind == "5" and not _is_full(f"{subject}.{detail}", said), about
+    return EventType.BOUNCED, why == "invalid" and kind == "5" and not is_full(code, said), why
 
 
 _NO_FAILURE: dict[str, tuple[EventType, bool | None, Reason]] = {
@@ -137,25 +153,6 @@ _NO_FAILURE: dict[str, tuple[EventType, bool | None, Reason]] = {
     "expanded": (EventType.IGNORED, None, ""),
     "delayed": (EventType.DEFERRED, False, ""),
 }
-
-
-def _about(
-    code: str, subject: str, said: str, *, for_good: bool
-) -> Literal["invalid", "bounce", "block", "authentication", "ours"]:
-    """Whose fault a failure is: the address's, its mailbox's, ours by reputation, by authentication, or by content."""
-    if is_ours(code):
-        return "authentication"
-    if code not in GONE_FOR_SURE and _ABOUT_SENDER.search(said):
-        return "block"
-    if code in _NO_SUCH_MAILBOX or (for_good and says_gone(said)):
-        return "invalid"
-    if subject == "7" or _BLOCKED.search(said):
-        return "block"
-    return "ours" if subject in {"5", "6"} or code in _TOO_LARGE else "bounce"
-
-
-def _is_full(code: str, said: str) -> bool:
-    return code in FULL or _FULL_WORDS.search(said) is not None
 
 
 def _class(said: str, status: str) -> str:
@@ -167,21 +164,6 @@ def _class(said: str, status: str) -> str:
 _CODE = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _REPLY = re.compile(r"\b([45])\d\d\b")
 _CONTINUED = re.compile(r"(?<=\s)[245]\d\d-(?:[245]\.\d{1,3}\.\d{1,3})?(?=\s)")  # how a reply goes on in the next line
-_NO_SUCH_MAILBOX = {"1.0", "1.1", "1.2", "1.3", "1.4", "1.6", "1.10", "2.1"}
-_ABOUT_SENDER = re.compile(
-    r"sender (?:address )?rejected|not allowed to send|spamhaus|too many|at a rate|rate limit"
-    r"|<[^>]*>\.{3} access denied",
-    re.IGNORECASE,
-)
-_TOO_LARGE = {"2.3", "3.4"}
-_FULL_WORDS = re.compile(
-    r"quota|(?:mailbox|inbox|storage).{0,20}full|insufficient.{0,12}(?:space|storage)", re.IGNORECASE
-)
-_BLOCKED = re.compile(
-    r"\bspam\b|blacklist|block ?list|blocklisted|blocked|\brbl\b|dnsbl|reputation|policy|denied|rejected due to|"
-    r"spf|dkim|dmarc|poor reputation|banned|refused your",
-    re.IGNORECASE,
-)
 
 # --- abuse reports ---------------------------------------------------------------------------------
 
@@ -201,14 +183,38 @@ def _feedback(mail: Message, report: Message) -> Iterator[Told]:
         yield who, EventType.IGNORED, None, ""
 
 
+def _is_outlooks(mail: Message) -> bool:
+    """Whether it is a report of Outlook's junk mail reporting programme: no form of its own, the mail as a part.
+
+    Its sender, its subject and its header stand in its FAQ (sendersupport.olc.protection.outlook.com/pm/).
+    """
+    sender = parseaddr(str(mail.get("From", "")))[1].lower()
+    said = str(mail.get("Subject", "")).strip().lower().startswith("complaint about message from")
+    return (sender == "staff@hotmail.com" or said) and any(
+        part.get_content_type() == "message/rfc822" for part in mail.walk()
+    )
+
+
+_OUTLOOKS_READER = "X-HmXmrOriginalRecipient"
+
 # --- free forms ------------------------------------------------------------------------------------
 
 
 def _is_automatic(mail: Message) -> bool:
-    """An answer of a machine on behalf of a person (RFC 3834): it is no bounce."""
-    if str(mail.get("Auto-Submitted", "")).strip().lower().startswith("auto-replied"):
-        return mail.get_content_type() != "multipart/report" and not mail.get("X-Failed-Recipients")
-    return any(mail.get(name) for name in ("X-Autoreply", "X-Autorespond", "X-Auto-Response-From"))
+    """An answer of a machine on behalf of a person (RFC 3834): it is no bounce.
+
+    A mail system that returns mail uses the same words of itself, and some answers none but a header of their own.
+    """
+    if mail.get_content_type() == "multipart/report" or mail.get("X-Failed-Recipients"):
+        return False
+    if any(mail.get(name) for name in ("X-Autoreply", "X-Autorespond", "X-Auto-Response-From")):
+        return True
+    sender = str(mail.get("From", ""))
+    if not parseaddr(sender)[1] or _MAILER.search(sender.lower()):
+        return False
+    answers = str(mail.get("Auto-Submitted", "")).strip().lower().startswith(("auto-replied", "auto-generated"))
+    marked = str(mail.get("Precedence", "")).strip().lower() in {"auto_reply", "auto-reply"}
+    return answers or marked or mail.get("X-Auto-Response-Suppress") is not None
 
 
 def _free_form(mail: Message) -> Iterator[Told]:
@@ -232,13 +238,17 @@ def _free_form(mail: Message) -> Iterator[Told]:
 
 
 def _looks_returned(mail: Message) -> bool:
-    """Whether it comes from a mail system, or from nobody (RFC 5321 4.5.5), and says that mail did not arrive."""
+    """Whether it comes from a mail system, or from nobody, and says that mail did not arrive.
+
+    An empty return path alone says nothing: a person's answering machine has it too (RFC 3834 3.3).
+    """
     sender = str(mail.get("From", "")).lower()
-    nobody = str(mail.get("Return-Path", "")).strip() == "<>" or _SYSTEM.search(sender) is not None
-    return nobody and _RETURNED.search(f"{mail.get('Subject', '')}\n{_words(mail)}") is not None
+    system = _MAILER.search(sender) or _SYSTEM.search(sender) or not parseaddr(sender)[1]
+    return system and _RETURNED.search(f"{mail.get('Subject', '')}\n{_words(mail)}") is not None
 
 
-_SYSTEM = re.compile(r"mailer-?daemon|postmaster|mail delivery|post ?office|no-?reply|system administrator")
+_MAILER = re.compile(r"mailer[- ]?daemon|postmaster|mail delivery|post ?office")
+_SYSTEM = re.compile(r"no-?reply|system administrator|sysadmin|\bndr\b")
 _RETURNED = re.compile(
     r"return(?:ed|ing)|undeliver|delivery (?:status|fail|has failed|error|report)|fail(?:ed|ure)|not be delivered|"
     r"could ?n[o']t|unable to deliver|non.?delivery|unzustellbar|non remis|no se pudo|delayed|dsn:|notice|bounce",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -31,6 +31,10 @@ class EventType(StrEnum):
 
 Reason = Literal["", "bounce", "invalid", "block", "authentication", "complaint", "unsubscribe"]
 """Why, where it matters: `block` is about us, not the address; `authentication` that our own is broken."""
+
+
+UNTOLD = datetime.fromtimestamp(0, UTC)
+"""The time of an event that tells of none: it is taken to happen when it is told."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Literal
 
 from newsletter.core import event
 from newsletter.core.consent import Change, Reason
@@ -60,18 +61,43 @@ def judged(words: str, permanent: bool, reason: event.Reason) -> tuple[bool, eve
     """What a provider calls a bounce, corrected by the mail server's own words where these are clear.
 
     In: the words with their status codes (RFC 3463), the server's own first; the provider's verdict. A provider calls
-    much of it hard: a mailbox that is full (X.2.2), a policy (X.7.X). What says that the address is no more stays.
+    much of it hard: a mailbox that is full (X.2.2), a policy (X.7.X), a fault of ours. What says that the address is
+    no more stays.
     """
     codes = codes_of(words)
     if any(map(is_ours, codes)):
         return False, "authentication"
-    if not permanent or not codes or codes[0] in GONE_FOR_SURE or says_gone(words):
+    code = codes[0] if codes else "0.0"
+    if not permanent or code in GONE_FOR_SURE:
         return permanent, reason
-    if codes[0] in FULL:
+    if is_full(code, words):
         return False, "bounce"
-    if codes[0].startswith("7."):
+    if about(code, words, for_good=True) in {"block", "ours"}:
         return False, "block"
     return permanent, reason
+
+
+def about(code: str, said: str, *, for_good: bool) -> Literal["invalid", "bounce", "block", "authentication", "ours"]:
+    """Whose fault a failure is: the address's, its mailbox's, ours by reputation, by authentication, or by content.
+
+    In: subject and detail of the status code ("1.1"; "0.0" where there is none), the server's words, and whether it
+    refused for good.
+    """
+    subject = code.partition(".")[0]
+    if is_ours(code):
+        return "authentication"
+    if code in _BAD_SENDER or (code not in GONE_FOR_SURE and _ABOUT_SENDER.search(said)):
+        return "block"
+    if code in _NO_SUCH_MAILBOX or (for_good and says_gone(said)):
+        return "invalid"
+    if subject == "7" or _BLOCKED.search(said):
+        return "block"
+    return "ours" if subject in {"5", "6"} or code in _TOO_LARGE else "bounce"
+
+
+def is_full(code: str, said: str) -> bool:
+    """Whether a code or the words say that the mailbox is full."""
+    return code in FULL or _FULL_WORDS.search(said) is not None
 
 
 def codes_of(words: str) -> list[str]:
@@ -87,7 +113,7 @@ def is_authentication(words: str) -> bool:
 def is_ours(code: str) -> bool:
     """Whether a code says that SPF, DKIM or DMARC fail.
 
-    5.7.515 is Outlook's, 5.7.26 to 5.7.32 are Gmail's; 5.7.20 to 5.7.24 and 5.7.26 stand in RFC 7372 3.
+    5.7.509 and 5.7.515 are Outlook's, 5.7.26 to 5.7.32 are Gmail's; 5.7.20 to 5.7.24 and 5.7.26 stand in RFC 7372 3.
     """
     return code in _OUR_AUTHENTICATION
 
@@ -98,9 +124,25 @@ def says_gone(words: str) -> bool:
 
 
 _CODE = re.compile(r"(?<![\d.])[45]\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
-_OUR_AUTHENTICATION = {"7.515", *(f"7.{detail}" for detail in (*range(20, 25), *range(26, 33)))}
+_OUR_AUTHENTICATION = {"7.509", "7.515", *(f"7.{detail}" for detail in (*range(20, 25), *range(26, 33)))}
 GONE_FOR_SURE = {"1.1", "1.10"}
 FULL = {"2.2", "3.1"}
+_NO_SUCH_MAILBOX = {"1.0", "1.1", "1.2", "1.3", "1.4", "1.6", "1.10", "2.1"}
+_BAD_SENDER = {"1.7", "1.8"}  # RFC 3463 3.2
+_ABOUT_SENDER = re.compile(
+    r"sender (?:address )?rejected|not allowed to send|spamhaus|too many|at a rate|rate limit"
+    r"|<[^>]*>\.{3} access denied",
+    re.IGNORECASE,
+)
+_TOO_LARGE = {"2.3", "3.4"}
+_FULL_WORDS = re.compile(
+    r"quota|(?:mailbox|inbox|storage).{0,20}full|insufficient.{0,12}(?:space|storage)", re.IGNORECASE
+)
+_BLOCKED = re.compile(
+    r"\bspam\b|blacklist|block ?list|blocklisted|blocked|\brbl\b|dnsbl|reputation|policy|denied|rejected due to|"
+    r"spf|dkim|dmarc|poor reputation|banned|refused your",
+    re.IGNORECASE,
+)
 _GONE = re.compile(
     r"(?:user|mailbox|account|recipient|address|alias)[^.\n]{0,40}"
     r"(?:unknown|not (?:found|exist)|doesn'?t exist|does not exist|no longer|invalid|unavailable|disabled|inactive)"

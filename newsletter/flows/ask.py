@@ -16,6 +16,7 @@ from newsletter.content.words import spoken, words
 from newsletter.core import ids
 from newsletter.core.campaign import LETTER
 from newsletter.core.consent import Evidence, Kind, Mail, State, Subscriber
+from newsletter.flows import recover
 from newsletter.flows.desk import Desk
 from newsletter.ports import Transaction
 
@@ -42,6 +43,7 @@ def ask(desk: Desk, *, dry_run: bool = False) -> Asked:
     per_hour = desk.publication.limits.asks_per_hour
     most = per_hour * 24 * desk.publication.retention.pending_days
     with desk.store.read() as tx:
+        recover.refuse(tx)
         waiting = tx.moving.count_never_asked()
     begun, done, after = desk.now(), 0, 0
     if dry_run:

@@ -11,16 +11,19 @@ In: the desk, the keys, a folder. Out: the file. Touches that folder, and the fa
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyrage
@@ -35,7 +38,11 @@ DATABASE, JOURNAL, SUPPRESSION, SECRET = "newsletter.db", "leavers.journal", "su
 _MANIFEST = "manifest.json"
 _NAMES = frozenset({DATABASE, JOURNAL, SUPPRESSION, SECRET, _MANIFEST})
 _ENDS = (".age", ".tar.gz")
-_MOMENT = "%Y%m%dT%H%M%SZ"
+MOMENT = "%Y%m%dT%H%M%SZ"
+_TIMED = re.compile(r"\d{8}T\d{6}Z")
+BEFORE = "before-upgrade"
+"""Where the copies lie that an upgrade makes."""
+_ROOM, _LONG = ".backup-", timedelta(hours=1)  # where one is made, and how long that takes at most
 _LEVEL = 3  # of compression: most of the gain at a third of the time
 
 
@@ -115,7 +122,8 @@ def make(
     """
     closes = keys.closes
     _folder(folder)
-    name = f"newsletter-{now:{_MOMENT}}{_ENDS[0] if closes else _ENDS[1]}"
+    _sweep(folder, now)
+    name = f"newsletter-{now:{MOMENT}}{_ENDS[0] if closes else _ENDS[1]}"
     with _room(folder) as room:
         revision, counts = store.snapshot(room / DATABASE)
         manifest = Manifest(now, version, revision, store.shape().kind, counts)
@@ -171,9 +179,27 @@ def kept(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("newsletter-*Z.*") if path.name.endswith(_ENDS))
 
 
+def _sweep(folder: Path, now: datetime) -> None:
+    """Take away what a backup left behind that was killed: it holds the list, and the keys, in the clear."""
+    for room in folder.glob(f"{_ROOM}*"):
+        if datetime.fromtimestamp(room.stat().st_mtime, UTC) < now - _LONG:
+            shutil.rmtree(room, ignore_errors=True)
+
+
 def thin_out(folder: Path, before: datetime) -> int:
     """Take away those made before a moment, but never the newest; how many went."""
-    old = [path for path in kept(folder)[:-1] if path.name.split(".")[0] < f"newsletter-{before:{_MOMENT}}"]
+    return _older(kept(folder)[:-1], before)
+
+
+def forget_asides(database: Path, folder: Path, before: datetime) -> int:
+    """Take away databases that were moved aside, and copies from before upgrades, made before a moment."""
+    asides = database.parent.glob(f"{database.name}.before-*Z*")
+    return _older([*asides, *kept(folder / BEFORE)], before)
+
+
+def _older(paths: Sequence[Path], before: datetime) -> int:
+    """Take away those whose name tells an earlier moment; how many."""
+    old = [path for path in paths if (made := _TIMED.search(path.name)) and made[0] < f"{before:{MOMENT}}"]
     for path in old:
         path.unlink()
     return len(old)
@@ -196,7 +222,7 @@ def _unpack(packed: Path, room: Path) -> None:
                 if member.name not in _NAMES or not member.isreg():
                     raise FileRefused("There is something in this file that is not ours.", "Choose another backup.")
                 tar.extract(member, room, filter="data")
-    except (tarfile.TarError, OSError, EOFError):
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile):
         raise FileRefused(f"{packed.name} is damaged, or no backup of ours.", "Choose another.") from None
 
 
@@ -211,7 +237,7 @@ def _manifest(path: Path) -> Manifest:
 @contextmanager
 def _room(beside: Path | None) -> Iterator[Path]:
     """A folder for the time being, for nobody else's eyes; beside its place, so that a rename is enough."""
-    room = Path(tempfile.mkdtemp(prefix=".backup-", dir=beside))
+    room = Path(tempfile.mkdtemp(prefix=_ROOM, dir=beside))
     try:
         yield room
     finally:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from newsletter.core.bouncemail import events_of
-from newsletter.core.event import EventType, Raw
+from newsletter.core.bouncemail import events_of, is_standard
+from newsletter.core.event import Event, EventType, Raw
 from newsletter.errors import FileRefused
 from newsletter.flows.desk import Desk
-from newsletter.flows.hear import BY_MAIL, marked, obey
+from newsletter.flows.hear import BY_MAIL, marked, obey, sound
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,14 @@ def take(messages: Iterator[bytes], desk: Desk, *, trust: bool = False) -> Found
     mails = new = known = strange = unmatched = 0
     for message in messages:
         mails += 1
-        events = [one for one in events_of(message, desk.now()) if one.type is not EventType.IGNORED]
+        told = (sound(one, desk.now()) for one in events_of(message, desk.now()))
+        events = [one for one in told if isinstance(one, Event) and one.type is not EventType.IGNORED]
         strange += not events
+        believed = trust and is_standard(message)
         with desk.store.begin() as tx:
             for event in events:
-                strangers = not trust and marked(tx, event, desk)[1] is None
-                fresh = obey(tx, BY_MAIL, event, desk, method="mail", named=not trust)
+                strangers = not believed and marked(tx, event, desk)[1] is None
+                fresh = obey(tx, BY_MAIL, event, desk, method="mail", named=not believed)
                 new, known, unmatched = new + fresh, known + (not fresh), unmatched + strangers
     return Found(mails, new, known, strange, unmatched)
 
@@ -82,9 +84,9 @@ def _kept(message: bytes) -> Raw:
 
 
 def split(data: bytes) -> Iterator[bytes]:
-    """The mails of an mbox (RFC 4155), or the one mail that it is."""
+    """The mails of an mbox (RFC 4155), or the one mail that it is; of nothing, none."""
     if not data.startswith(b"From "):
-        yield data
+        yield from [data] if data.strip() else []
         return
     mail: list[bytes] = []
     before = b""
@@ -106,7 +108,8 @@ def _mails(path: Path) -> Iterator[bytes]:
             folder = mailbox.Maildir(path, create=False)
             yield from (folder.get_bytes(name) for name in sorted(folder.keys()))
         elif path.is_dir():
-            yield from (file.read_bytes() for file in sorted(path.iterdir()) if file.is_file())
+            for file in sorted(one for one in path.iterdir() if one.is_file()):
+                yield from split(file.read_bytes())
         else:
             yield from split(path.read_bytes())
     except OSError as problem:

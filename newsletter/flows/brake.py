@@ -86,8 +86,8 @@ def gate(campaign: Campaign, desk: Desk, taken: Tally) -> Gate:
 
 
 def _soaked(campaign: Campaign, stands: Standing, taken: Tally, desk: Desk) -> Gate:
-    """The first slice is through: the rest waits for what is told of it."""
-    now = desk.now()
+    """The first slice is through: the rest waits for what is told of it. As small as it is, it is judged whole."""
+    now, whole = desk.now(), taken.submitted + taken.refused
     until = stands.soak_until
     if until is None:
         until = now + (desk.pace.canary.soak if hears(desk) else timedelta(0))
@@ -100,7 +100,7 @@ def _soaked(campaign: Campaign, stands: Standing, taken: Tally, desk: Desk) -> G
         with desk.store.read() as tx:
             told = tx.brake.told(campaign.id, heard=True)
         mute = silent(replace(told, submitted=taken.submitted))
-        why = judged(taken, told, stands.accepted, desk) or (SILENT if mute else "")
+        why = judged(taken, told, stands.accepted, desk, most=whole) or (SILENT if mute else "")
         if why:
             return stop(campaign, why, desk)
     with desk.store.begin() as tx:
@@ -108,9 +108,15 @@ def _soaked(campaign: Campaign, stands: Standing, taken: Tally, desk: Desk) -> G
     return Gate()
 
 
-def judged(taken: Tally, told: Tally, accepted: Tally, desk: Desk) -> str:
-    """Why a run must stop, in words; "" while it may. In: what the run knows, what was told, what was let pass."""
-    return stops(_tally(taken, told).since(accepted), desk.pace.brake)
+def judged(taken: Tally, told: Tally, accepted: Tally, desk: Desk, *, most: int | None = None) -> str:
+    """Why a run must stop, in words; "" while it may.
+
+    In: what the run knows, what was told, what was let pass; `most`, how many readers there are to judge by for now.
+    """
+    limits = desk.pace.brake
+    if most is not None:
+        limits = replace(limits, after=min(limits.after, most))
+    return stops(_tally(taken, told).since(accepted), limits)
 
 
 def _tally(taken: Tally, told: Tally) -> Tally:

@@ -24,7 +24,7 @@ from typing import Any
 from newsletter.core import address, bouncemail
 from newsletter.core.address import Address
 from newsletter.core.consent import Change, Evidence, Kind, State, Subscriber, step
-from newsletter.core.event import Event, EventType, ParseError, Raw
+from newsletter.core.event import UNTOLD, Event, EventType, ParseError, Raw
 from newsletter.core.feedback import REASONS, SOFT_SPAN, change_of, enough, is_soft
 from newsletter.errors import (
     AddressRefused,
@@ -309,21 +309,22 @@ _MOST_NAMED = 2000
 def events_of(one: Raw, desk: Desk) -> Sequence[Event | ParseError]:
     """The events of a kept request; of a provider that is not set up any more, none."""
     if one.provider == BY_MAIL:
-        return [_sound(event, desk.now()) for event in bouncemail.events_of(b64decode(one.body), desk.now())]
+        return [sound(event, desk.now()) for event in bouncemail.events_of(b64decode(one.body), desk.now())]
     reports = desk.reports.get(one.provider)
     if reports is None:
         return [ParseError("its provider is not set up any more")]
     try:
-        return [_sound(event, desk.now()) for event in reports.parse_webhook(one.headers, one.body.encode())]
+        return [sound(event, desk.now()) for event in reports.parse_webhook(one.headers, one.body.encode())]
     except Exception as problem:  # noqa: BLE001 - an adapter answers, it does not raise; the next request is another
         log.error("A webhook of %s could not be read: %s", one.provider, type(problem).__name__)  # noqa: TRY400
         return [ParseError(f"it could not be read: {type(problem).__name__}")]
 
 
-def _sound(event: Event | ParseError, now: datetime) -> Event | ParseError:
-    """An event that can be written down: letters that are letters, a time that has been."""
+def sound(event: Event | ParseError, now: datetime) -> Event | ParseError:
+    """An event that can be written down: letters that are letters, a time that has been, no more than there is room."""
     if isinstance(event, ParseError):
         return event
+    event = replace(event, at=now) if event.at == UNTOLD else event
     texts = (event.event_id, event.email, event.message_id, event.key)
     if any("\x00" in text or not _encodes(text) for text in texts if text):
         return ParseError("An event holds characters that are none.")
@@ -331,7 +332,8 @@ def _sound(event: Event | ParseError, now: datetime) -> Event | ParseError:
         return ParseError("An event is of a time before there was mail.")
     id_ = event.event_id if len(event.event_id) <= _LONGEST else sha256(event.event_id.encode()).hexdigest()
     message_id = event.message_id if event.message_id and len(event.message_id) <= _LONGEST else None
-    return replace(event, event_id=id_, at=min(event.at, now), message_id=message_id)
+    email = event.email if event.email and len(event.email) <= _LONGEST_ADDRESS else None
+    return replace(event, event_id=id_, at=min(event.at, now), email=email, message_id=message_id)
 
 
 def _encodes(text: str) -> bool:
@@ -344,6 +346,7 @@ def _encodes(text: str) -> bool:
 
 _EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 _LONGEST = 255  # characters the database keeps
+_LONGEST_ADDRESS = 254
 
 
 # --- obeying ---------------------------------------------------------------------------------------
@@ -385,6 +388,8 @@ def marked(tx: Transaction, event: Event, desk: Desk) -> tuple[str | None, tuple
     """Whom an event is about, by a mark of ours: subscriber and campaign; else the fingerprint of the address in it."""
     if found := tx.events.about(event.key, event.message_id, None, event.way_out):
         return None, found
+    if event.email is None and event.message_id and change_of(event):
+        return None, tx.events.alone(event.message_id)
     who = _address(event.email)
     hmac = desk.hmac(who) if who else None
     return hmac, tx.events.about(None, event.message_id, hmac) if hmac else None
@@ -404,8 +409,10 @@ def _turn(tx: Transaction, who: Subscriber, event: Event, provider: str, now: da
     the others, and of leaving and bouncing the later one names the state (leaving, at the same moment).
     """
     change, at = _change(tx, event, who, now)
-    if change is None or at < _agreed(who, change):
+    if change is None or at < _agreed(tx, who, change):
         return  # it asks for nothing, or is about a mail from before they agreed anew
+    if event.type is EventType.REJECTED and tx.brake.lifting(who.id):
+        return  # the provider's list does not know yet that they agreed anew
     reason, taken = REASONS[change], step(who.state, change)
     new = tx.audience.suppressed_at(who.hmac, reason) is None
     tx.audience.suppress(who.hmac, reason, at, provider)
@@ -427,20 +434,32 @@ _KINDS = {Change.UNSUBSCRIBE: Kind.WITHDRAW, Change.BOUNCE: Kind.BOUNCE, Change.
 def _change(tx: Transaction, event: Event, who: Subscriber, now: datetime) -> tuple[Change | None, datetime]:
     """What an event asks for, and of when; the softer ones before it counted since they last agreed."""
     if is_soft(event):
-        since = max(now - SOFT_SPAN, _agreed(who, Change.BOUNCE))
+        since = max(now - SOFT_SPAN, _agreed(tx, who, Change.BOUNCE))
         moments = tx.events.soft_bounces(who.hmac, since)
         if enough(moments, now):
             return Change.BOUNCE, max(moments)
     return change_of(event), event.at
 
 
-def _agreed(who: Subscriber, change: Change) -> datetime:
+def _agreed(tx: Transaction, who: Subscriber, change: Change) -> datetime:
     """When they last agreed, or asked: what happened before means nothing any more. A complaint outlives asking.
 
-    To the second, as many providers tell no more of a moment.
+    Their own word counts, given here or proven by the file they came with; that somebody else vouched for them takes
+    nothing back (promise 8). To the second, as many providers tell no more of a moment.
     """
-    asked = datetime.min.replace(tzinfo=UTC) if change is Change.COMPLAINT else who.created_at
-    return (who.confirmed_at or asked).replace(microsecond=0)
+    told = tx.audience.evidence(who.pid)
+    own = [one["at"] for one in told if one["kind"] in {Kind.CONFIRM, Kind.UNDO}]
+    brought = [one["at"] for one in told if one["kind"] == Kind.IMPORT]
+    if own:
+        agreed = max(own)
+    elif who.confirmed_at and (not brought or who.confirmed_at < brought[-1]):
+        agreed = who.confirmed_at
+    else:
+        agreed = _NEVER if brought or change is Change.COMPLAINT else who.created_at
+    return agreed.replace(microsecond=0)
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def _overtaken(tx: Transaction, who: Subscriber, change: Change, at: datetime) -> bool:

@@ -73,6 +73,7 @@ def undo(token: str, desk: Desk) -> None:
         taken, topics = step(who.state, Change.UNDO), tuple(left["topics"])
         assert taken.record is not None
         tx.audience.lift(who.hmac, {Reason.UNSUBSCRIBED})
+        tx.brake.lift(who.id, now)  # from the provider's own list too
         tx.audience.move(who.id, taken.state, now)
         tx.audience.give_topics(who.id, topics)
         tx.audience.record([Evidence(who.pid, taken.record, now, method="page", topics=topics, source=_SOURCE)])

@@ -162,7 +162,7 @@ def _for_sending(ready: Bundle, publication: Publication) -> None:
 def _unsent(ready: Bundle, desk: Desk, *, again: str) -> None:
     """Refuse what was sent, under this key or the same words under another. Raises: NothingToDo, NotApproved."""
     with desk.store.read() as tx:
-        recover.refuse(tx, ready.key)
+        recover.refuse(tx, ready.key, ready.day)
         begun = tx.campaigns.by_key(ready.key)
         if begun is not None:
             _begun(begun, tx.campaigns.counts(begun.id, desk.now()), again=again)

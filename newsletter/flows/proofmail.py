@@ -24,7 +24,7 @@ from newsletter.core.problem import Problem
 from newsletter.core.publication import Publication
 from newsletter.core.review import Person, Review
 from newsletter.errors import NotApproved, NotFound
-from newsletter.flows import people, review
+from newsletter.flows import people, recover, review
 from newsletter.flows.able import able
 from newsletter.flows.deliver import deliver
 from newsletter.flows.desk import Desk
@@ -66,6 +66,7 @@ def send(name: str, to: str, desk: Desk, *, segment: str = "all", named: bool = 
     who = address.parse(to)
     able(desk)
     with desk.store.read() as tx:
+        recover.refuse(tx)
         if tx.audience.suppression(desk.hmac(who)) is not None:
             raise NotApproved(
                 "This address has left, or mail to it bounced; nothing is sent to it, tests neither.",

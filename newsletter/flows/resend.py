@@ -17,6 +17,7 @@ from newsletter.core.delivery import Batch, Outcome, Recipient
 from newsletter.core.email import thaw
 from newsletter.core.redact import redacted
 from newsletter.errors import NotApproved, NotFound, NothingToDo, WorkLeft
+from newsletter.flows import recover
 from newsletter.flows.able import able
 from newsletter.flows.deliver import deliver
 from newsletter.flows.desk import Desk
@@ -67,6 +68,7 @@ def resend(name: str, to: str, desk: Desk, *, why: str) -> Copy:
 
 
 def _may_go(tx: Transaction, campaign: Campaign) -> None:
+    recover.refuse(tx)
     if campaign.state is CampaignState.CANCELLED:
         raise NotApproved(f"{campaign.key} was cancelled: nobody gets it any more.")
     if tx.campaigns.paused_all():

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from newsletter.core import address, elsewhere, ids
 from newsletter.core.consent import Reason, State
-from newsletter.core.record import Against, More, Record
+from newsletter.core.record import Against, More, Record, Told
 from newsletter.core.schedule import iso
 from newsletter.errors import AddressRefused, FileRefused
 from newsletter.flows.desk import Desk
@@ -180,7 +180,17 @@ def _records(
         except _Refused as problem:
             report.refuse(number, str(problem))
         else:
-            yield number, desk.hmac(who), replace(record, email=who.typed)
+            consent = tuple(_nameless(event, who.typed) for event in record.consent)
+            yield number, desk.hmac(who), replace(record, email=who.typed, consent=consent)
+
+
+def _nameless(event: Told, email: str) -> Told:
+    """An event whose words, which outlive an erasure (promise 9), do not hold the address."""
+    form, source = address.without(event.form, email), address.without(event.source, email)
+    words = address.without(event.wording or "", email)
+    if words == (event.wording or ""):
+        return replace(event, form=form, source=source)
+    return replace(event, form=form, source=source, wording=words, wording_sha256=_sha(words))
 
 
 class _Refused(ValueError):

@@ -221,7 +221,7 @@ def _rows(reader: Any, layout: Layout, report: Import, desk: Desk, names: Mappin
         try:
             who = address.parse(cells[email])
             wanted = topics_of(cells)
-            judged = judge(cells)
+            judged = judge(cells, who.typed)
         except AddressRefused as problem:
             report.refuse(before, problem.what)
             continue
@@ -260,13 +260,13 @@ class _Judge:
         told = (*_TELLING, Meaning.OLD_ID, Meaning.OLD_URL)
         self._quick = not layout.judges and not any(meaning in layout.place for meaning in told)
 
-    def __call__(self, cells: Sequence[str]) -> tuple[Standing, Proof | None, datetime | None, str]:
+    def __call__(self, cells: Sequence[str], email: str) -> tuple[Standing, Proof | None, datetime | None, str]:
         """Raises: Unclear."""
         if self._quick:
             return self._always
         layout = self._layout
         standing = layout.standing(cells)
-        proof = self._proof(cells) if standing is Standing.READER else None
+        proof = self._proof(cells, email) if standing is Standing.READER else None
         left_at = self._past(layout.cell(cells, Meaning.LEFT_AT)) if standing.reason else None
         return standing, proof, left_at, self._old_link(cells)
 
@@ -275,14 +275,17 @@ class _Judge:
         found = moment(text)
         return found if found is not None and found <= self._desk.now() else None
 
-    def _proof(self, cells: Sequence[str]) -> Proof | None:
+    def _proof(self, cells: Sequence[str], email: str) -> Proof | None:
         """Double opt-in is proven by two moments: asking, and later confirming (a list with single opt-in, or one that
-        was itself imported, has the same moment twice). Else by when, where and to which words somebody agreed.
+        was itself imported, has the same moment twice). Else by when, where and to which words somebody agreed. Words
+        outlive an erasure (promise 9), so they never hold the address.
         """
         cell = self._layout.cell
         asked = self._past(cell(cells, Meaning.ASKED_AT))
         confirmed = self._past(cell(cells, Meaning.CONFIRMED_AT))
-        form, wording = cell(cells, Meaning.CONSENT_FORM), cell(cells, Meaning.CONSENT_WORDING)
+        form, wording = (
+            address.without(cell(cells, meaning), email) for meaning in (Meaning.CONSENT_FORM, Meaning.CONSENT_WORDING)
+        )
         agreed = self._past(cell(cells, Meaning.CONSENT_AT)) if form and wording else None
         if asked and confirmed and asked < confirmed:
             told = f"asked {iso(asked)}, confirmed {iso(confirmed)} ({self._layout.system.name})"

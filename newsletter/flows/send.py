@@ -15,13 +15,16 @@ convenient, not needed: where the right to send can be lost without dying (Postg
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from threading import Event, Lock
 
 from newsletter.core import ids
@@ -49,6 +52,9 @@ MOST_WAITS = 8
 
 _LOOK = 0.05
 """Seconds between two looks whether one more thread would help."""
+
+_TURN = 0.2
+"""Seconds. A thread that waits learns so soon that another has halted the run; of a stop it learns at once."""
 
 _GLANCE = 2.0
 """Seconds. A run that waits looks again so often whether somebody has stopped it."""
@@ -84,7 +90,7 @@ class _Run:
     campaign: Campaign
     owner: str
     emails: Mapping[str, Email]  # by variant, as frozen
-    stop: Event = field(default_factory=Event)
+    stop: Event = field(default_factory=Event)  # whoever calls may share it between runs: it is looked at, never set
     deadline: float | None = None  # by time.monotonic
     progress: Progress = lambda _campaign, _done: None
     notes: tuple[str, ...] = ()
@@ -99,6 +105,7 @@ class _Run:
     why: str = ""
     fatal: NewsletterError | None = None
     lock: Lock = field(default_factory=Lock)
+    halted: Event = field(default_factory=Event)
     refused: tuple[str, int] = ("", 0)  # the code of the last refusals in a row, and how many
 
     def halt(self, why: str, fatal: NewsletterError | None = None) -> None:
@@ -106,13 +113,24 @@ class _Run:
         with self.lock:
             self.why = self.why or why
             self.fatal = self.fatal or fatal
-        self.stop.set()
+        self.halted.set()
+
+    def ended(self) -> bool:
+        """Whether nothing more is claimed: this run was halted, or whoever called says so, of all runs."""
+        return self.halted.is_set() or self.stop.is_set()
+
+    def rest(self, seconds: float) -> bool:
+        """Wait, though not once the run has ended; whether it has."""
+        while seconds > 0 and not self.ended():
+            self.stop.wait(min(seconds, _TURN))
+            seconds -= _TURN
+        return self.ended()
 
     def over(self, ahead: float = 0.0) -> bool:
         """Whether the run must end: told to, or its time is over, now or in `ahead` seconds."""
         if self.deadline is not None and time.monotonic() + ahead >= self.deadline:
             self.halt("the time given was over")
-        return self.stop.is_set()
+        return self.ended()
 
     def count(self, outcomes: Sequence[Outcome]) -> str:
         """Take note of a batch's outcomes; the code of a refusal that by now looks like everybody's, or ""."""
@@ -344,9 +362,9 @@ def _run(run: _Run) -> Report:
         with desk.store.begin() as tx:
             tx.campaigns.reap(campaign.id, desk.now(), everyone=False)
         ask_again(campaign, desk)
-        if run.stop.is_set() or not _wait_for_more(run, idle):
+        if run.ended() or not _wait_for_more(run, idle):
             break
-    if not run.stop.is_set():
+    if not run.ended():
         seeds.sow(campaign, run.emails, seeds.LAST, desk)
     with desk.store.begin() as tx:
         finished = tx.campaigns.finish(campaign.id, desk.now())
@@ -357,13 +375,13 @@ def _run(run: _Run) -> Report:
     owner.tell(desk)
     if run.fatal:
         raise run.fatal
-    why = run.why or ("it was told to stop" if run.stop.is_set() else "")
+    why = run.why or ("it was told to stop" if run.ended() else "")
     return Report(now_stands, counts, run.sent, finished, why, settling(campaign, desk), run.notes)
 
 
 def _passed(run: _Run) -> bool:
     """Whether it may go (on): waits for a hold or a soak that is short, or ends within the time given."""
-    while not run.stop.is_set():
+    while not run.ended():
         gate = brake.gate(run.campaign, run.desk, run.taken)
         if not gate.why:
             return True
@@ -372,7 +390,7 @@ def _passed(run: _Run) -> bool:
         if gate.until is None or not fits:
             run.halt(gate.why)
         else:
-            run.stop.wait(min(left, _GLANCE))
+            run.rest(min(left, _GLANCE))
     return False
 
 
@@ -393,16 +411,38 @@ def _all_threads(run: _Run) -> None:
     Threads are for waiting: where a provider answers at once, each costs memory, and time when they contend.
     """
     threads = max(1, min(run.desk.pace.threads, run.campaign.batches))
-    with ThreadPoolExecutor(threads, thread_name_prefix="sender") as pool:
+    with _swept(), ThreadPoolExecutor(threads, thread_name_prefix="sender") as pool:
         working = [pool.submit(_work, run)]
-        looked = time.monotonic(), time.process_time()
+        looked = time.monotonic(), _wanted()
         while wait_for(working, _LOOK).not_done:
-            now = time.monotonic(), time.process_time()
+            now = time.monotonic(), _wanted()
             if now[1] - looked[1] < (now[0] - looked[0]) / 2 and len(working) < threads:
                 working.append(pool.submit(_work, run))
             looked = now
         for done in working:
             done.result()
+
+
+def _wanted() -> float:
+    """Seconds of a processor this process has used, and those it was ready for while others had it (Linux).
+
+    Who stands in line for a busy machine does not wait for a provider: more threads would make the line longer.
+    """
+    stood = 0
+    for told in Path("/proc/self/task").glob("*/schedstat"):
+        with suppress(OSError, ValueError, IndexError):  # the thread has just ended
+            stood += int(told.read_text().split()[1])
+    return time.process_time() + stood / 1e9
+
+
+@contextmanager
+def _swept() -> Iterator[None]:
+    """Let nobody look for cycles in what was there before: each thousand readers would cause that."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @dataclass
@@ -481,7 +521,7 @@ def _in_turn(run: _Run, most: int) -> bool:
             return False
         pause = tx.limits.take(desk.provider.name, size, rate, now=now.timestamp())
     # no longer than for what all others may have in hand: a row further ahead was written by a clock that is wrong
-    run.stop.wait(min(pause, (2 * desk.pace.threads + 2) * size / rate))
+    run.rest(min(pause, (2 * desk.pace.threads + 2) * size / rate))
     return not run.over()
 
 
@@ -493,7 +533,7 @@ def _sit_out(run: _Run, pause: float, idle: _Idle) -> bool:
         return False
     if _too_often(run, idle) or run.over(pause):
         return False
-    run.stop.wait(pause)
+    run.rest(pause)
     return True
 
 
@@ -683,7 +723,7 @@ def _wait_for_more(run: _Run, idle: _Idle) -> bool:
     if moment is None or fruitless:
         run.halt("what is left could not be claimed")
         return False
-    return not (_too_often(run, idle) or run.over(pause) or run.stop.wait(pause))
+    return not (_too_often(run, idle) or run.over(pause) or run.rest(pause))
 
 
 def _stopped_by(campaign: Campaign | None, *, all_paused: bool) -> str:

@@ -130,7 +130,7 @@ class _Work:
                 if self._is_news(tx, hmac, entry):
                     after = tx.audience.known([hmac])[hmac]
                     stopped += known[hmac] in _READING and after not in _READING
-                    lifted += after is State.ACTIVE and self._off(tx, hmac)
+                    lifted += after is State.ACTIVE and entry.reason != "complaint" and self._off(tx, hmac)
             elif (why := _STRANGERS.get(entry.reason)) and (self.strangers or why is Reason.COMPLAINED):
                 tx.audience.suppress(hmac, why, entry.at or self.begun, self.provider.name)  # without the address
         self.done = replace(

@@ -456,7 +456,8 @@ def _event(entry: Mapping[str, Any]) -> Event:
     """One record. Its id: that of a bounce; else its kind, message, reader and moment."""
     kind = str(entry["RecordType"])
     type_, permanent, reason = _meant(kind, entry)
-    time_ = str(entry[_TIMES[kind]]) if kind in _TIMES else ""
+    known = kind in _TIMES and (kind != "Bounce" or type_ is not EventType.UNSUBSCRIBED)  # of leaving, its id is told
+    time_ = str(entry[_TIMES[kind]] if known else entry.get(_TIMES.get(kind, ""), ""))
     email = webhook.word(entry.get("Email")) or webhook.word(entry.get("Recipient"))
     own = entry.get("ID") if kind in {"Bounce", "SpamComplaint"} else None
     message, url = webhook.word(entry.get("MessageID")), webhook.word(entry.get("OriginalLink"))

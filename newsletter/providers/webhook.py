@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
+from newsletter.core.event import UNTOLD as UNTOLD  # noqa: PLC0414 - said again for adapters
 from newsletter.core.event import Event, ParseError
 from newsletter.core.feedback import is_authentication as is_authentication  # noqa: PLC0414 - said again for adapters
 from newsletter.core.feedback import judged as judged  # noqa: PLC0414 - the one rule of what a refusal means
@@ -59,10 +60,6 @@ def moment(text: str) -> datetime:
     """A time in ISO 8601, aware; without a zone it is UTC. Raises: ValueError."""
     read = datetime.fromisoformat(text)
     return read if read.tzinfo else read.replace(tzinfo=UTC)
-
-
-UNTOLD = datetime.fromtimestamp(0, UTC)
-"""The time of an event that tells of none, and means nothing either."""
 
 
 def word(value: Any) -> str | None:

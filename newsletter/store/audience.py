@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, func, insert, select, update
 
+from newsletter.core.address import without
 from newsletter.core.consent import Evidence, Grant, Newcomer, Reason, Signup, State, Subscriber
 from newsletter.core.ids import digest
 from newsletter.store.conditions import reason_of, stands, why
 from newsletter.store.dialect import among, hold, hold_door, insert_many, insert_new, next_ids
 from newsletter.store.events import Events
-from newsletter.store.journal import Line
 from newsletter.store.prepared import Prepared
 from newsletter.store.schema import (
     batches,
@@ -86,7 +86,7 @@ _HITS = Prepared(
 class Audience:
     """The front door's tables within one transaction."""
 
-    def __init__(self, connection: Connection, leavers: list[Line]) -> None:
+    def __init__(self, connection: Connection, leavers: list[tuple[Reason, str]]) -> None:
         self._sql = connection
         self._leavers = leavers  # for the journal beside the database
         self._counted: dict[str, dict[datetime, int]] = {}  # by key and moment
@@ -350,7 +350,7 @@ class Audience:
 
     def suppress(self, hmac: str, reason: Reason, now: datetime, note: str = "") -> None:
         """Never mail this address. Each reason stands beside the others, with the last moment it was given."""
-        self._leavers.append((now, reason, hmac))
+        self._leavers.append((reason, hmac))
         insert_new(self._sql, suppressions, [{"address_hmac": hmac, "reason": reason, "at": now, "note": note}])
         earlier = and_(_against(hmac, reason), suppressions.c.at < now)
         self._sql.execute(update(suppressions).where(earlier).values(at=now))
@@ -401,8 +401,10 @@ class Audience:
             (consent_events, consent_events.c.subscriber_pid == subscriber.pid),
             (suppressions, suppressions.c.address_hmac == subscriber.hmac),
         ):  # what somebody wrote beside it may name them
-            said = func.replace(notes.c.note, subscriber.email, "…")
-            self._sql.execute(update(notes).where(theirs, notes.c.note.contains("@")).values(note=said))
+            for said in self._sql.execute(select(notes.c.note).where(theirs, notes.c.note != "").distinct()).scalars():
+                kept = without(said, subscriber.email)
+                if kept != said:
+                    self._sql.execute(update(notes).where(theirs, notes.c.note == said).values(note=kept))
         self._sql.execute(delete(old_links).where(old_links.c.address_hmac == subscriber.hmac))
         self._sql.execute(delete(subscribers).where(subscribers.c.id == subscriber.id))
 

@@ -12,9 +12,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, func, insert, select, text
+from sqlalchemy import Connection, Engine, Table, func, insert, select
 
 from newsletter.errors import ConfigurationError, FileRefused
+from newsletter.store import numbers
 from newsletter.store.dialect import engines, is_sqlite
 from newsletter.store.schema import metadata
 
@@ -30,26 +31,41 @@ def snapshot(source: Engine, path: Path) -> None:
     if is_sqlite(source):
         with source.connect() as connection:
             driver: Any = connection.connection.driver_connection
-            driver.execute("VACUUM INTO ?", (str(path),))
+            try:
+                driver.execute("VACUUM INTO ?", (str(path),))
+            except sqlite3.Error as problem:
+                raise _not_copied(problem) from None
         return
     made, _ = engines(f"sqlite:///{path}", threads=1)
     try:
         _shape(made)
         with source.begin() as connection, made.begin() as target:
             _rows(connection, target)
+            numbers.go_on_after(target, numbers.last(connection))
     finally:
         made.dispose()
     with closing(sqlite3.connect(path)) as file:
         file.execute("PRAGMA journal_mode=DELETE")  # one file, without a journal beside it
 
 
+def _not_copied(problem: sqlite3.Error) -> ConfigurationError:
+    if "full" in str(problem):
+        return ConfigurationError("There is no room for a copy of the database.", "Make room, then run it again.")
+    return ConfigurationError(
+        f"The database cannot be copied: {problem}.", "Look through it: newsletter db check. Earlier backups are kept."
+    )
+
+
 def fill(target: Engine, path: Path) -> Mapping[str, int]:
-    """Put the rows of such a file into a database that has our tables and nothing in them; how many by table."""
+    """Put the rows of such a file into a database that has our tables and nothing in them; how many by table.
+
+    All of them are there at once, or none.
+    """
     source, _ = engines(f"sqlite:///{path}", threads=1)
     try:
         with source.begin() as connection, target.begin() as made:
             counts = _rows(connection, made)
-            _count_on(made)
+            numbers.go_on_after(made, numbers.last(connection))
         return counts
     finally:
         source.dispose()
@@ -100,21 +116,3 @@ def _table(table: Table, source: Connection, target: Connection) -> int:
         target.execute(insert(table), [dict(row) for row in page])
         count += len(page)
     return count
-
-
-def _count_on(target: Connection) -> None:
-    """Let PostgreSQL number new rows after those that came; SQLite does so by itself."""
-    if is_sqlite(target):
-        return
-    for table in metadata.sorted_tables:
-        keys = list(table.primary_key.columns)
-        if len(keys) != 1:
-            continue
-        sequence = target.execute(
-            text("SELECT pg_get_serial_sequence(:table, :column)"), {"table": table.name, "column": keys[0].name}
-        ).scalar_one()
-        if sequence:
-            last = target.execute(select(func.max(keys[0]))).scalar_one()
-            target.execute(
-                text("SELECT setval(:sequence, :next, false)"), {"sequence": sequence, "next": (last or 0) + 1}
-            )

@@ -25,6 +25,7 @@ from newsletter.store.schema import (
     deliveries,
     events,
     mail_queue,
+    milliseconds,
     resends,
     subscribers,
     unsubscribe_links,
@@ -92,11 +93,15 @@ class Events:
     ) -> bool:
         """Write an event down. False: it is known, and must not count again.
 
-        One that was nobody's, and is told again when it is known whose, counts then.
+        One that was nobody's, and is told again when it is known whose, counts then. It must be the same: a signature
+        that covers no event (Mailgun's) may be sent again above another.
         """
         known = _TWIN.one(self._sql, whose=provider, which=event.event_id)
         if known is not None:
+            same = known.type, known.permanent, known.address_hmac, milliseconds(known.at)
             if known.subscriber_id is not None or subscriber_id is None:
+                return False
+            if same != (event.type.value, event.permanent, hmac, milliseconds(event.at)):
                 return False
             whose = {"email": event.email, "address_hmac": hmac, "subscriber_id": subscriber_id}
             mine = and_(events.c.id == known.id, events.c.subscriber_id.is_(None))
@@ -141,6 +146,15 @@ class Events:
             return None
         row = _TO.one(self._sql, who=hmac, which=message_id)
         return (row.subscriber_id, row.campaign_id) if row else None
+
+    def alone(self, message_id: str) -> tuple[int, int | None] | None:
+        """Whom an event is about that tells a provider's id and no address: where the id stands for one mail alone.
+
+        Every delivery is looked at, so this is for the few that ask for something.
+        """
+        query = select(deliveries.c.subscriber_id, deliveries.c.campaign_id).where(deliveries.c.provider_id == message_id)
+        rows = self._sql.execute(query.limit(2)).all()
+        return (rows[0].subscriber_id, rows[0].campaign_id) if len(rows) == 1 else None
 
     def _by_key(self, key: str) -> tuple[int, int | None] | None:
         campaign_pid, dash, subscriber_pid = key.partition(delivery_key("", ""))
@@ -238,9 +252,9 @@ _READ = Prepared(
     update(webhooks).where(_HERE).values(processed_at=bindparam("at"), note=bindparam("said"), headers="{}", body="")
 )
 _TWIN = Prepared(
-    select(events.c.id, events.c.subscriber_id).where(
-        events.c.provider == bindparam("whose"), events.c.event_id == bindparam("which")
-    )
+    select(
+        events.c.id, events.c.subscriber_id, events.c.type, events.c.permanent, events.c.address_hmac, events.c.at
+    ).where(events.c.provider == bindparam("whose"), events.c.event_id == bindparam("which"))
 )
 _ADD = Prepared(insert(events))
 _TO = Prepared(

@@ -13,7 +13,6 @@ from newsletter.core.consent import Reason, State, Subscriber
 from newsletter.core.ids import digest
 from newsletter.core.record import Against, Granted, More, Record
 from newsletter.store.dialect import insert_new, next_ids, update_many
-from newsletter.store.journal import Line
 from newsletter.store.schema import (
     consent_events,
     grants,
@@ -31,14 +30,14 @@ from newsletter.store.schema import (
 class Moving:
     """What comes and goes by the thousand, within one transaction."""
 
-    def __init__(self, connection: Connection, leavers: list[Line]) -> None:
+    def __init__(self, connection: Connection, leavers: list[tuple[Reason, str]]) -> None:
         self._sql = connection
         self._leavers = leavers  # for the journal beside the database
 
     def suppress(self, given: Iterable[tuple[str, Reason, datetime]], note: str) -> None:
         """Never mail these addresses (their fingerprints), each for its reason, since its moment."""
         known = list(given)
-        self._leavers += [(at, reason, hmac) for hmac, reason, at in known]
+        self._leavers += [(reason, hmac) for hmac, reason, _ in known]
         rows = [{"address_hmac": hmac, "reason": reason, "at": at, "note": note} for hmac, reason, at in known]
         insert_new(self._sql, suppressions, rows)
 

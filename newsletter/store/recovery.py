@@ -11,6 +11,7 @@ from sqlalchemy import Connection, and_, bindparam, func, select, update
 
 from newsletter.core.campaign import BatchState, CampaignState
 from newsletter.core.queue import MailState
+from newsletter.store import numbers
 from newsletter.store.schema import (
     batches,
     campaigns,
@@ -30,6 +31,10 @@ class Recovery:
 
     def __init__(self, connection: Connection) -> None:
         self._sql = connection
+
+    def skip_numbers(self) -> None:
+        """Let no row get a number that may have been given out after the copy was made: links name rows by them."""
+        numbers.skip(self._sql)
 
     def doubt(self) -> tuple[int, int]:
         """Batches and mails that were still to go become uncertain; how many of each."""

@@ -351,6 +351,7 @@ campaigns = Table(
     Column("brake", Text, nullable=False, server_default=""),  # why it stopped by itself
     Column("accepted", Text),  # what was known of its readers when somebody let it go on all the same
     Column("note", Text, nullable=False, server_default=""),
+    sqlite_autoincrement=True,
 )
 
 emails = Table(

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from newsletter.core.consent import Reason
 from newsletter.core.vitals import Shape
 from newsletter.errors import ConfigurationError, SchemaError, StoreBusy
 from newsletter.store import copying
@@ -23,7 +24,7 @@ from newsletter.store.campaigns import Campaigns
 from newsletter.store.control import Control
 from newsletter.store.dialect import engines, is_sqlite, only_one, scrub
 from newsletter.store.events import Events
-from newsletter.store.journal import Journal, Line
+from newsletter.store.journal import Journal
 from newsletter.store.keys import Answers, Keys
 from newsletter.store.limits import Facts, Limits
 from newsletter.store.moving import Moving
@@ -79,7 +80,7 @@ class SqlStore:
         Raises: StoreBusy when the database cannot be written now.
         """
         with _in_words(), self._lock if is_sqlite(self._write) else nullcontext(), self._write.begin() as connection:
-            leavers: list[Line] = []
+            leavers: list[tuple[Reason, str]] = []
             yield _parts(connection, leavers)
             if leavers and self._journal is not None:
                 self._journal.write(leavers)
@@ -124,6 +125,12 @@ class SqlStore:
         """Put the rows of such a file into this database, which has our tables and nothing else; how many by table."""
         with _in_words():
             return copying.fill(self._write, path)
+
+    def move_aside(self, name: str) -> None:
+        """Let the tables that are here lie in a schema of that name, and begin anew (PostgreSQL)."""
+        with _in_words(), self._write.begin() as connection:
+            connection.execute(text(f'ALTER SCHEMA public RENAME TO "{name}"'))
+            connection.execute(text("CREATE SCHEMA public"))
 
     # --- the shape ---------------------------------------------------------------------------------
 
@@ -205,7 +212,7 @@ _FREE_IT = "See that it is there, may be written and has room; then run again. W
 _PATIENCE = 60.0
 
 
-def _parts(connection: Connection, leavers: list[Line]) -> Transaction:
+def _parts(connection: Connection, leavers: list[tuple[Reason, str]]) -> Transaction:
     return Transaction(
         audience=Audience(connection, leavers),
         moving=Moving(connection, leavers),

@@ -10,7 +10,7 @@ from pathlib import Path
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, Response
 
-from newsletter.content import qr
+from newsletter.content import qr, share, theme
 from newsletter.core.publication import Magnet
 from newsletter.errors import NotFound
 from newsletter.flows import gate
@@ -59,6 +59,19 @@ def routes(app: FastAPI, door: Door) -> None:
     def printed(magnet: str) -> Response:
         magnet_of(magnet)
         return _Png(qr.png(links.free(magnet)), headers=_FOR_A_DAY)
+
+    @get(
+        app,
+        "/free/{magnet}/share.png",
+        answers=_Png,
+        summary="The picture beside a shared link to it",
+        responses={404: _PAGE},
+    )
+    def picture(magnet: str) -> Response:
+        title, desk = magnet_of(magnet).title, door.desk
+        looks = theme.of(desk.publication, desk.root)
+        drawn = share.share_image(title, desk.publication.name, looks, dir=door.pages.dir)
+        return _Png(drawn, headers=_FOR_A_DAY)
 
     @get(
         app,

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from newsletter.content import facts, merge, qr, templates, theme
+from newsletter.content import facts, merge, qr, share, templates, theme
 from newsletter.content.system import RIGHT_TO_LEFT
 from newsletter.content.words import words
 from newsletter.core import proof
@@ -175,7 +175,9 @@ class Pages:
         form = self._form(form_key, magnet, work=work)
         form = replace(form, email=email, letter=letter, problem=problem, trap=not open_)
         at = "/" if form_key == self.desk.publication.default_form else f"/s/{quote(form_key)}"
-        return self._write("signup", self._ask(form), at=at, form=form, offer=self._offer_of(form))
+        offer = self._offer_of(form)
+        about = offer.about if offer else self.say("signup.promise")
+        return self._write("signup", self._ask(form), at=at, about=about, form=form, offer=offer)
 
     def sent(self, form_key: str, magnet: str = "") -> str:
         """The answer to every signup with this form."""
@@ -193,14 +195,15 @@ class Pages:
         """The page of a free resource, to hand on; `open_` and `work` as for a form. Raises: KeyError."""
         offer, at = self.offer(magnet), f"/free/{quote(magnet)}"
         if not offer.files:
-            return self._write("elsewhere", offer.title, at=at, offer=offer)
+            return self._write("elsewhere", offer.title, at=at, about=offer.about, offer=offer)
         form = replace(self._form(self._form_for(magnet), magnet, work=work), trap=not open_)
-        return self._write("free", self._ask(form), at=at, form=form, offer=offer)
+        return self._write("free", self._ask(form), at=at, about=offer.about, form=form, offer=offer)
 
     def offerings(self) -> str:
         """All free resources."""
         offers = [self.offer(key) for key in self.desk.publication.magnets]
-        return self._write("offerings", self.say("download.free_title"), at="/free-offerings", offers=offers)
+        title, about = self.say("download.free_title"), self.say("download.free_lead")
+        return self._write("offerings", title, at="/free-offerings", about=about, offers=offers)
 
     # --- confirming and downloading ----------------------------------------------------------------
 
@@ -309,7 +312,8 @@ class Pages:
     def letters(self, campaigns: Sequence[Campaign]) -> str:
         """The archive's index. In: the campaigns to list, in order; each must have begun."""
         lines = [self._letter(one) for one in campaigns]
-        return self._write("letters", self.say("page.letters"), at="/archive/", letters=lines)
+        about = self.say("page.letters_lead")
+        return self._write("letters", self.say("page.letters"), at="/archive/", about=about, letters=lines)
 
     def privacy(self) -> str:
         """What is kept, why, and for how long."""
@@ -317,7 +321,8 @@ class Pages:
         carriers = {one.name: one for one in (desk.provider, desk.transactional) if one.capabilities.network}
         known = {**_CARRIERS, "smtp": self.say("privacy.operator")}
         names = [known.get(name, name.capitalize()) for name in carriers]
-        return self._write("privacy", self.say("privacy.title"), at="/privacy", carriers=names)
+        about = self.say("privacy.lead")
+        return self._write("privacy", self.say("privacy.title"), at="/privacy", about=about, carriers=names)
 
     def trouble(self, trouble: Trouble) -> str:
         """Whatever did not work, and what to do next."""
@@ -387,20 +392,29 @@ class Pages:
     def _words(self) -> Mapping[str, str]:
         return words(self.lang, self.desk.root)
 
-    def _write(self, name: str, title: str, *, private: bool = False, at: str = "", **values: Any) -> str:
-        """A page. `at`: where it is found, for a page that anybody may find."""
+    def _write(
+        self, name: str, title: str, *, private: bool = False, at: str = "", about: str = "", **values: Any
+    ) -> str:
+        """A page. `at`: where it is found, for a page that anybody may find, and `about`: how it is described there."""
         template = templates.environment(self.desk.root).get_template(f"pages/{name}.html")
         return template.render(
             title=title,
             private=private,
             canonical=f"{self.desk.links.base_url}{at}{self._spoken}" if at else "",
+            about=about or title,
+            picture=share.SIZE,
             publication=self.desk.publication,
             lang=self.lang,
-            dir="rtl" if self.lang.split("-")[0] in RIGHT_TO_LEFT else "ltr",
+            dir=self.dir,
             path=self.path,
             say=partial(Pages.say, self),
             **{"style": Markup(self.style), **values},  # noqa: S704 -- our own file and tokens that were checked
         )
+
+    @property
+    def dir(self) -> str:
+        """Which way the language runs."""
+        return "rtl" if self.lang.split("-")[0] in RIGHT_TO_LEFT else "ltr"
 
     @property
     def _spoken(self) -> str:

@@ -2,21 +2,70 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from newsletter.errors import ConfigurationError
 from newsletter.flows.desk import Desk
+from newsletter.web.limit import PATIENCE
 from newsletter.web.site import site
 
 _LAST_PORT = 65535
 _WAITING = 2048  # connections not yet taken
 _HEAD = 16 * 1024  # bytes of a head without an end; a whole one is judged by `limit.py`
 _GRACE = 10  # seconds a stopping server gives to requests in hand
+
+
+_LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+class Patient(H11Protocol):
+    """Closes a connection whose head is not whole in time, however steadily it drips; bodies are `limit.py`'s.
+
+    uvicorn itself waits for ever, but for the pause between two requests. A head that has begun is answered by 408
+    (RFC 9110, 15.5.9).
+    """
+
+    patience = PATIENCE
+    _waits: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a head."""
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Go on waiting, from its first byte on, while a head is not whole."""
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._settle()
+        elif self._waits is None:
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._settle()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._waits = self.loop.call_later(self.patience, self._close)
+
+    def _settle(self) -> None:
+        if self._waits is not None:
+            self._waits.cancel()
+            self._waits = None
+
+    def _close(self) -> None:
+        if self.conn.trailing_data[0]:
+            self.transport.write(_LATE)
+        self.transport.close()
 
 
 _say = partial(print, flush=True)  # also when a journal reads it
@@ -60,7 +109,7 @@ def config(desk: Desk, trusted_proxies: Sequence[str] = (), tick_seconds: float 
         log_config=None,  # whoever runs it says how (cli/logs.py)
         server_header=False,
         log_level="warning",
-        http="h11",
+        http=Patient,
         h11_max_incomplete_event_size=_HEAD,
         timeout_graceful_shutdown=_GRACE,
     )

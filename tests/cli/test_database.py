@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from newsletter.cli.program import run
-from newsletter.core.consent import State
+from newsletter.core.consent import Reason, State
 from newsletter.flows.backup import Keys, new_keys, opened
+from newsletter.store.journal import Journal
 from tests.cli.conftest import KEYS
 
 MADE = new_keys()
@@ -276,3 +277,126 @@ def test_a_list_moves_from_sqlite_to_postgres(cli: Any, empty_postgres: Any) -> 
         cli("subscribers", "add", "new@x.test", "--attest-consent", "asked", **there) == 0
     )  # numbered after the others
     assert cli("send", "quiet", "--yes", **there) == 3
+
+
+class TestHeld:
+    """A copy is never where the program finds it before it is held."""
+
+    def test_promise_1_a_restore_without_the_providers_key_is_held_too(self, cli: Any) -> None:
+        cli.readers(3)
+        assert cli("db", "backup", "--plain", "--json") == 0
+        copy = json.loads(cli.out)["file"]
+        assert cli("send", "quiet", "--yes") == 0
+        lacking = {"NEWSLETTER_PROVIDER": "postmark", "NEWSLETTER_BASE_URL": "https://letters.example.org"}
+        assert cli("db", "restore", copy, "--replace", **lacking) == 0, cli.err
+        assert cli("send", "quiet", "--yes") == 77
+        assert sum(cli.addresses().values()) == 3
+
+    def test_promise_4_what_was_told_late_counts_as_news(self, cli: Any) -> None:
+        """A bounce of last week that was read after the copy was made: its reader does not come back."""
+        cli.readers(2)
+        assert cli("db", "backup", "--plain", "--json") == 0
+        copy = json.loads(cli.out)["file"]
+        file = cli.folder / "left.csv"
+        file.write_text("email,status,left_at\nr0@x.test,unsubscribed,2026-03-01T00:00:00Z\n", "utf-8")
+        assert cli("subscribers", "import", str(file), "--attest-consent", "asked") == 0, cli.err
+        assert cli("db", "restore", copy, "--replace", "--json") == 0
+        assert json.loads(cli.out)["leavers"] == 1
+
+    def test_promise_4_a_second_older_copy_does_not_bring_leavers_back_on_a_new_machine(
+        self, cli: Any, tmp_path: Path
+    ) -> None:
+        cli.readers(3)
+        copies = []
+        for leave in ("r0@x.test", ""):
+            assert cli("db", "backup", "--plain", "--json") == 0
+            copies.append(Path(json.loads(cli.out)["file"]).rename(tmp_path / f"newsletter-{len(copies)}.tar.gz"))
+            if leave:
+                assert cli("subscribers", "suppress", leave) == 0
+        other = tmp_path / "other"
+        other.mkdir()
+        (other / "newsletter.yml").write_bytes((cli.folder / "newsletter.yml").read_bytes())
+        for copy in reversed(copies):
+            assert run(["-C", str(other), "db", "restore", str(copy), "--replace"], KEYS) == 0
+        cli.capsys.readouterr()
+        assert run(["-C", str(other), "subscribers", "show", "r0@x.test", "--json"], KEYS) == 0
+        assert json.loads(cli.capsys.readouterr()[0])["suppressed"]
+
+    def test_promise_8_a_link_from_after_the_copy_leads_to_nobody_else(self, cli: Any) -> None:
+        assert cli("subscribers", "add", "ann@x.test", "--attest-consent", "asked") == 0
+        assert cli("db", "backup", "--plain", "--json") == 0
+        copy = json.loads(cli.out)["file"]
+        numbers = []
+        for turn in range(2):
+            assert cli("subscribers", "add", f"new{turn}@x.test", "--attest-consent", "asked") == 0
+            with closing(sqlite3.connect(cli.folder / "var/newsletter.db")) as file:
+                numbers.append(file.execute("SELECT max(id) FROM subscribers").fetchone()[0])
+            assert cli("db", "restore", copy, "--replace") == 0
+            assert cli("db", "restore", "--accept") == 0
+        assert numbers[1] > numbers[0] + 1000
+
+    def test_a_copy_elsewhere_goes_on_counting_after_the_erased(self, cli: Any) -> None:
+        cli.readers(3)
+        assert cli("subscribers", "erase", "r2@x.test", "--yes") == 0
+        assert cli("db", "copy", "--to", "sqlite:///var/other.db") == 0
+        there = {"NEWSLETTER_DATABASE_URL": "sqlite:///var/other.db"}
+        assert cli("subscribers", "add", "new@x.test", "--attest-consent", "asked", **there) == 0
+        with closing(sqlite3.connect(cli.folder / "var/other.db")) as file:
+            assert file.execute("SELECT max(id) FROM subscribers").fetchone()[0] == 4
+
+    def test_a_letter_that_was_not_in_the_folder_at_the_time_is_doubted_too(self, cli: Any) -> None:
+        cli.readers(2)
+        assert cli("db", "backup", "--plain", "--json") == 0
+        copy = json.loads(cli.out)["file"]
+        (issue,) = (cli.folder / "issues").glob("*quiet*")
+        text = issue.read_text("utf-8")
+        assert cli("db", "restore", copy, "--replace") == 0
+        issue.unlink()
+        assert cli("db", "restore", "--accept", "--json") == 0
+        assert json.loads(cli.out)["doubtful"] == []
+        issue.with_name("2026-11-01-quiet.md").write_text(text.replace("2026-12-01", "2026-11-01"), "utf-8")
+        assert cli("plan", "quiet") == 77, cli.err
+
+    def test_a_list_that_does_not_answer_keeps_it_held(self, cli: Any) -> None:
+        cli.readers(1)
+        assert cli("db", "backup", "--plain", "--json") == 0
+        copy = json.loads(cli.out)["file"]
+        assert cli("db", "restore", copy, "--replace") == 0
+        away = {
+            "NEWSLETTER_PROVIDER": "postmark",
+            "NEWSLETTER_POSTMARK__TOKEN": "t",
+            "NEWSLETTER_POSTMARK__BASE_URL": "http://127.0.0.1:9",
+        }
+        assert cli("db", "restore", "--accept", **away) == 75
+        assert cli("send", "quiet", "--yes") == 77
+        assert cli("db", "restore", "--accept", "--without-lists", **away) == 0
+
+    def test_what_a_killed_backup_left_is_taken_away(self, cli: Any) -> None:
+        cli.readers(1)
+        room = cli.folder / "var/backups/.backup-killed"
+        room.mkdir(parents=True)
+        (room / "newsletter.db").write_bytes(b"the list")
+        os.utime(room, (1, 1))
+        assert cli("db", "backup", "--plain") == 0
+        assert not room.exists()
+
+
+class TestTheJournal:
+    def test_a_torn_line_costs_itself_alone(self, tmp_path: Path) -> None:
+        journal = Journal(tmp_path / "leavers.journal", lambda: datetime(2026, 12, 1, tzinfo=UTC))
+        journal.write([(Reason.OWNER, "aa")])
+        with journal.path.open("a") as file:
+            file.write("2026-12-01T00:0")
+        journal.write([(Reason.ERASED, "bb")])
+        begin = datetime(2026, 12, 1, tzinfo=UTC)
+        assert [hmac for _, _, hmac in journal.since(begin)] == ["aa", "bb"]
+        assert [*journal.since(begin + timedelta(seconds=1))] == []
+
+    def test_lines_of_another_are_taken_once(self, tmp_path: Path) -> None:
+        one, other = Journal(tmp_path / "one"), Journal(tmp_path / "other")
+        one.write([(Reason.OWNER, "aa")])
+        other.path.write_bytes(one.path.read_bytes())
+        other.write([(Reason.BOUNCED, "bb")])
+        one.take(other)
+        one.take(other)
+        assert one.path.read_bytes() == other.path.read_bytes()

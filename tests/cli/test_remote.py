@@ -215,3 +215,22 @@ def test_what_only_a_person_can_settle_is_not_waited_for() -> None:
     with pytest.raises(ConfigurationError, match="The key is wrong"):
         followed(stands(trouble=trouble))
     assert "another machine" in followed(stands(ordered=False))[1]
+
+
+def test_a_signal_begins_no_further_letter(cli: Any, far: Far) -> None:
+    from newsletter.cli import remote
+    from newsletter.cli.here import Here
+
+    far.readers(1)
+    ledger.turn_all(far.desk, paused=True)
+    assert cli("send", "quiet", "--yes", **far.environ) == exits.LEFT
+    stop = Event()
+    stop.set()
+    here = Here(cli.folder, {**cli.keys, **far.environ})
+    assert remote.send_due(here, stop, seconds=None, as_json=True) == exits.LEFT
+    (told,) = json.loads(cli.capsys.readouterr().out)["issues"]
+    assert (told["issue"], told["exit"], told["error"]["what"]) == (
+        "quiet",
+        exits.LEFT,
+        "quiet: not begun, as the time was over",
+    )

@@ -288,3 +288,15 @@ def test_status_says_why_it_stopped_by_itself(cli: Any) -> None:
     assert document["told"] == {"heard": 0, "bounced": 0, "complained": None, "complaints_not_reported": 0}
     cli("status", "quiet")
     assert "complaints are not reported" in cli.out
+
+
+def test_one_that_is_held_does_not_hold_the_others(cli: Any) -> None:
+    """A run that ends by itself is no signal; and a letter whose turn did not come is told of too."""
+    cli.readers(2)
+    today(cli, "one")
+    late = {"NEWSLETTER_SEND__MAX_LATENESS": "25h"}
+    assert cli("send", "--due", "--json", **late, NEWSLETTER_SEND__HOLD="1h") == 75
+    today(cli, "two")
+    assert cli("send", "--due", "--json", **late) == 75
+    document = json.loads(cli.out)
+    assert [(one["issue"], one["exit"]) for one in document["issues"]] == [("one", 75), ("two", 0)]

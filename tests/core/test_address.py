@@ -9,7 +9,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.core.address import Address, fingerprint, masked, meant, one_mailbox, parse
+from newsletter.core.address import Address, fingerprint, masked, meant, one_mailbox, parse, without
 from newsletter.errors import AddressRefused
 
 
@@ -178,3 +178,21 @@ def test_one_mailbox_is_a_key_for_limits_alone(typed, key):
 )
 def test_a_slip_of_the_fingers(typed, better):
     assert meant(parse(typed)) == better
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("I, Ann@Harbour.test, agree (ann@harbour.test).", "I, …, agree (…)."),
+        ("/s/x?email=ann%40harbour.test&b=1", "/s/x?email=…&b=1"),
+        ("Write to desk@harbour.test", "Write to desk@harbour.test"),
+        ("annXharbour.test and ann@harbourXtest", "annXharbour.test and ann@harbourXtest"),
+    ],
+)
+def test_a_text_without_an_address(text, kept):
+    assert without(text, "ann@harbour.test") == kept
+
+
+def test_a_domain_is_found_in_both_spellings():
+    typed = parse("ann@Bücher.test").typed
+    assert without("ann@bücher.test, ann@BÜCHER.test, ann@xn--bcher-kva.test", typed) == "…, …, …"

@@ -314,8 +314,23 @@ def test_message_ids():
 @pytest.mark.parametrize("key", ["", ".", "..", "a/b", "a b", "a:b", "a@b", "ä", ".a", "a.", "a..b", "a\n", "x" * 129])
 def test_a_key_that_is_no_file_name_or_message_id_is_refused(key):
     assert not mime.is_safe(key)
+    assert not mime.all_safe(["d-1", key, "d-2"])
     with pytest.raises(ValueError, match="key"):
         mime.message_id(key, "example.org")
+
+
+@pytest.mark.parametrize("text", ["", "ann", "ann@x.test\n", "ann@x.test\nsam@x.test", "a b@x.test", "ann@x.test,"])
+def test_promise_11_among_many_addresses_one_that_is_none_is_seen(text):
+    good = ["ann@x.test", "o'lee+a@x.test"]
+    assert mime.all_plain(good)
+    assert not mime.all_plain([*good, text])
+    assert not mime.all_plain([text, *good])
+
+
+def test_many_keys_are_judged_as_each_is():
+    assert mime.all_safe([])
+    assert mime.all_safe(["d-1", "d.42-x_Y", "x" * 128])
+    assert not mime.all_safe(["d-1\nd-2"])
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from newsletter.core.delivery import Recipient
-from newsletter.core.email import Email, Escape, Mailbox, Site, fill
+from newsletter.core.email import UNSUBSCRIBE_URL, Email, Escape, Mailbox, Site, fill
 from newsletter.core.redact import redacted
 from newsletter.core.spelling import (
     ADDRESS,
     KEY,
+    all_headers_fit,
     campaign_of,
     header_pieces,
     header_sites,
@@ -130,6 +131,29 @@ def test_promise_12_a_providers_words_lose_addresses_and_control_characters() ->
 def test_a_template_knows_how_long_it_will_be(before: str, name: str) -> None:
     template = json_template({"a": (before, NAME, NAME, "é"), "to": (ADDRESS,), "n": [1, None, True]})
     assert template.size(reader(name)) == len(template.of(reader(name)))
+
+
+@given(st.lists(st.text(st.sampled_from("aZ0@:/ &<'\"\\\n\u2028é%"), max_size=6), max_size=4))
+@example(["Ann", "Lee"])
+@example(["Ann\nLee", ""])
+@example(["Ann", "O'Lee", "a\nb"])
+def test_promise_11_many_readers_get_what_each_would_get_alone(names: list[str]) -> None:
+    readers = [
+        Recipient(f"d.{n}", f"r{n}@x.test", {"first_name": name}, f"https://x.test/t{n}")
+        for n, name in enumerate(names)
+    ]
+    sites = (*(Site("first_name", "friend", escape) for escape in Escape), Site("last_name", "", Escape.TEXT))
+    way_out = Site(UNSUBSCRIBE_URL, "", Escape.LINK)
+    for some in (sites, [site for site in sites if site.escape is not Escape.URL]):
+        template = json_template({"to": (ADDRESS,), "k": (KEY, "é"), "v": [("<", one, way_out) for one in some]})
+        assert template.of_all(readers) == [template.of(one) for one in readers]
+
+
+@pytest.mark.parametrize("name", ["Ann", "", "Zoë", "\u2028"])
+def test_headers_fit_many_readers_when_they_fit_each(name: str) -> None:
+    readers = [reader("Sam"), reader(name)]
+    for sites in (None, (), (Site("first_name", "", Escape.HEADER),), (NAME, Site(UNSUBSCRIBE_URL, "", Escape.HEADER))):
+        assert all_headers_fit(sites, readers) == all(headers_fit(sites, values(one)) for one in readers)
 
 
 @pytest.mark.parametrize(

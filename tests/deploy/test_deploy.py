@@ -49,6 +49,15 @@ def test_a_unit_starts_a_command_there_is(unit: Path) -> None:
     assert command[1] in names | {group.name for group in app.registered_groups}
 
 
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_unit_gives_only_options_there_are(unit: Path) -> None:
+    from newsletter.cli.program import run
+
+    line = re.search(r"^ExecStart=/opt/newsletter/bin/newsletter (.*)$", unit.read_text("utf-8"), re.MULTILINE)
+    assert line
+    assert run([*line[1].split(), "--help"], {}) == 0
+
+
 def test_each_timer_has_its_unit() -> None:
     for timer in DEPLOY.glob("*.timer"):
         assert timer.with_suffix(".service") in UNITS
@@ -59,15 +68,16 @@ class TestDockerfile:
 
     def test_no_image_is_whatever_is_newest(self) -> None:
         for image in re.findall(r"^FROM (\S+)", self.text, re.MULTILINE):
-            assert ":" in image
+            assert ":" in image or f" AS {image}" in self.text
             assert not image.endswith(":latest")
 
-    def test_it_ends_as_nobody_in_particular(self) -> None:
-        last = self.text.rpartition("\nFROM ")[2]
-        assert re.search(r"^USER [1-9]\d+$", last, re.MULTILINE)
+    def test_it_runs_as_nobody_in_particular(self) -> None:
+        *_, program, publication = self.text.split("\nFROM ")
+        assert re.search(r"^USER [1-9]\d+$", program, re.MULTILINE)
+        assert "exec setpriv --reuid=10001" in publication  # a volume comes as root's, and is given away first
         for word in ("ENTRYPOINT", "CMD"):
-            for given in re.findall(rf"^{word} (.*)$", last, re.MULTILINE):
-                assert isinstance(json.loads(given), list)  # no shell in between: signals reach the program
+            for given in re.findall(rf"^{word} (.*)$", self.text, re.MULTILINE):
+                assert isinstance(json.loads(given), list)  # signals reach the program
 
     def test_what_it_copies_is_there_and_let_through(self) -> None:
         through = [
@@ -81,7 +91,7 @@ class TestDockerfile:
     def test_nothing_secret_is_let_through(self) -> None:
         lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
         assert lines[0] == "*"
-        assert not [line for line in lines if line.startswith(("!.env", "!var", "!issues"))]
+        assert not [line for line in lines if line.startswith(("!.env", "!var", "!.git"))]
 
 
 class TestCompose:

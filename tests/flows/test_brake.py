@@ -217,6 +217,25 @@ def test_a_bad_list_stops_within_the_slice_and_the_rest_goes_when_somebody_says_
     assert all_once(letters)
 
 
+@pytest.mark.parametrize(
+    ("type_", "bad"), [("bounced", 3), ("bounced", 2), ("complained", 2), ("complained", 1), ("rejected", 3)]
+)
+def test_as_it_is_set_a_bad_list_of_some_thousand_stops_within_the_slice(
+    sqlite_store: SqlStore, make_desk: Make, clock: Clock, type_: str, bad: int
+) -> None:
+    letters = FakeProvider(name="telling", capabilities=Capabilities(max_batch=500, mode="batch", network=False))
+    desk = make_desk(sqlite_store, provider=letters, reports={"telling": Telling()}, pace=Pace(threads=1))
+    people = [Newcomer(f"r{n}@x.test", f"{n:032x}", f"p{n}", f"t{n}", State.ACTIVE, "en") for n in range(1001)]
+    with sqlite_store.begin() as tx:
+        tx.audience.add(people, desk.now(), ["letter"])
+    assert send("quiet", desk).counts.submitted == 50
+    tell(desk, "delivered", *reached(letters))
+    tell(desk, type_, *reached(letters)[:bad], permanent=True)
+    clock.move(SOAK)
+    stopped = send("quiet", desk).campaign.state is CampaignState.PAUSED
+    assert stopped is ((type_, bad) not in {("bounced", 2), ("complained", 1)})
+
+
 def test_accepted_bounces_do_not_stop_it_again_and_new_ones_do(both: Make, clock: Clock) -> None:
     desk, letters, report = soaked(both, clock, BOUNCED, ("delivered", FIRST, {}))
     assert report.campaign.state is CampaignState.PAUSED

@@ -75,6 +75,23 @@ def test_promise_9_erased_means_nowhere_under_the_folder(
     assert holding(root, BEN)
 
 
+def test_promise_9_also_what_a_file_and_the_owner_wrote_of_them(desk: Desk, root: Path) -> None:
+    """Words agreed to, and notes, outlive a person: in no spelling do they hold the address."""
+    file = root.parent / "list.csv"
+    file.write_text(
+        "email,consent_at,consent_form,consent_wording\n"
+        f'{ANN},2024-05-01,/s/x?e={ANN.replace("@", "%40")},"I, {ANN.lower()}, want it. {ANN.upper()}"\n',
+        "utf-8",
+    )
+    audience.import_(file, desk, names={}, why=f"wrote as {ANN.upper()}")
+    (event,) = audience.show(ANN, desk)["consent"]
+    assert (event["form"], event["wording"]) == ("/s/x?e=…", "I, …, want it. …")
+    audience.suppress(ANN, desk, note=f"called; {ANN.title()}")
+    audience.erase(ANN, desk)
+    assert {one["note"] for one in audience.show(ANN, desk)["against"]} == {"", "called; …"}
+    assert holding(root, ANN) == []
+
+
 def test_only_their_mail_is_taken_out_of_the_outbox(lived_in: Desk, outbox: Path) -> None:
     before = [one["To"] for one in messages(outbox)]
     audience.erase(ANN, lived_in)

@@ -7,7 +7,7 @@ import json
 import random
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from newsletter.core import address
-from newsletter.core.consent import Reason, State
+from newsletter.core.consent import Evidence, Kind, Reason, State
 from newsletter.core.delivery import Capabilities
 from newsletter.errors import BadSignature, FileRefused, NotFound, StoreBusy
 from newsletter.flows import audience, hear
@@ -48,6 +48,14 @@ def event(clock: Clock, type_: str, id_: str = "e1", *, ago: float = 0, **more: 
 def tell(desk: Desk, *events: object) -> int:
     hear.Intake(desk).keep(hear.verified("telling", {"signature": "right"}, json.dumps(events).encode(), desk))
     return hear.read(desk)
+
+
+def agree(desk: Desk, who: str = ANN) -> None:
+    """They say so themselves, now."""
+    with desk.store.begin() as tx:
+        found = tx.audience.by_hmac(desk.hmac(address.parse(who)))
+        assert found
+        tx.audience.record([Evidence(found.pid, Kind.CONFIRM, desk.now(), method="page")])
 
 
 def state(desk: Desk, who: str = ANN) -> tuple[State, Reason | None]:
@@ -95,8 +103,47 @@ def test_soft_bounces_count_after_three_days(desk: Desk, clock: Clock) -> None:
 
 
 def test_what_is_older_than_the_last_consent_changes_nothing(desk: Desk, clock: Clock) -> None:
+    agree(desk)
     tell(desk, event(clock, "complained", ago=1), event(clock, "bounced", "e2", ago=2, permanent=True))
     assert state(desk) == (State.ACTIVE, None)
+
+
+def test_promise_8_that_somebody_vouched_for_them_takes_nothing_back(desk: Desk, clock: Clock) -> None:
+    tell(desk, event(clock, "unsubscribed", ago=400))
+    assert state(desk) == (State.UNSUBSCRIBED, Reason.UNSUBSCRIBED)
+
+
+def test_what_is_older_than_a_consent_that_the_file_proves_changes_nothing(
+    sqlite_store: SqlStore, make_desk: MakeDesk, clock: Clock, tmp_path: Path
+) -> None:
+    desk = make_desk(sqlite_store, reports={"telling": Telling()})
+    (tmp_path / "list.csv").write_text(f"email,confirm_time,confirm_ip\n{ANN},{PROVEN:%Y-%m-%d %H:%M:%S},192.0.2.7\n")
+    audience.import_(tmp_path / "list.csv", desk, names={})
+    assert state(desk) == (State.ACTIVE, None)
+    days = (clock() - PROVEN).days
+    tell(desk, event(clock, "unsubscribed", ago=days + 3))
+    assert state(desk) == (State.ACTIVE, None)
+    tell(desk, event(clock, "unsubscribed", "e2", ago=days - 3))
+    assert state(desk)[0] is State.UNSUBSCRIBED
+
+
+PROVEN = datetime(2024, 3, 1, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("other", [{"type": "complained"}, {"email": ANN}, {"at": "2026-12-01T17:30:07+00:00"}])
+def test_what_was_nobodys_counts_when_it_is_told_again_and_nothing_else_under_its_id(
+    store: SqlStore, make_desk: MakeDesk, clock: Clock, other: dict[str, str]
+) -> None:
+    desk = make_desk(store, reports={"telling": Telling()})
+    audience.add(ANN, desk, why="asked on paper")
+    first = event(clock, "unsubscribed", email=BEN)
+    tell(desk, first)
+    clock.move(60)
+    audience.add(BEN, desk, why="asked on paper")
+    assert tell(desk, {**first, **other}) == 0
+    assert [state(desk, who)[0] for who in (ANN, BEN)] == [State.ACTIVE] * 2
+    assert tell(desk, first, 7) == 1
+    assert state(desk, BEN)[0] is State.UNSUBSCRIBED
 
 
 def test_told_twice_counts_once_in_one_request_and_in_two(desk: Desk, clock: Clock) -> None:
@@ -322,6 +369,7 @@ def test_in_any_order_any_number_of_times_the_end_is_the_same(
     desk = make_desk(sqlite_store, now=clock, entropy=Chance(number).bytes, reports={"telling": Telling()})
     who = f"reader{number}@x.test"
     audience.add(who, desk, why="asked")
+    agree(desk, who)
     agreed = clock()
     clock.move(timedelta(days=7))
     events = [
@@ -404,6 +452,7 @@ def test_an_event_is_kept_under_the_address_we_wrote_to(store: SqlStore, make_de
 
 
 def test_soft_bounces_from_before_they_agreed_and_of_tomorrow_do_not_count(desk: Desk, clock: Clock) -> None:
+    agree(desk)
     soft = {"permanent": False, "reason": "bounce"}
     tell(desk, *[event(clock, "bounced", f"old{ago}", ago=ago, **soft) for ago in (9, 10)])
     clock.move(60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ from newsletter.core.delivery import Batch, BatchResult, Capabilities, Outcome, 
 from newsletter.core.email import Email, fill
 from newsletter.core.pace import Pace
 from newsletter.errors import ProviderError
-from newsletter.flows import audience, mail
+from newsletter.flows import audience, hear, mail
 from newsletter.flows.desk import Desk
 from newsletter.flows.leave import leave
 from newsletter.flows.plan import letters_rate
@@ -24,6 +25,7 @@ from newsletter.flows.signup import Request, confirm, signup
 from newsletter.flows.tick import tick
 from newsletter.store import SqlStore
 from newsletter.testing import Clock, FakeProvider, Retry
+from tests.flows.reports import Telling
 
 ANN = "ann@x.test"
 Make = Callable[..., Desk]
@@ -99,6 +101,19 @@ def test_leave_sign_up_again_confirm_and_get_the_next_issue(
     assert letters.listed == set()
     assert send("quiet", desk).counts.submitted == 2
     assert ANN in letters.taken
+
+
+def test_what_a_list_refuses_while_it_is_asked_to_forget_ends_nothing(
+    sqlite_store: SqlStore, make_desk: Make, front: FakeProvider, clock: Clock
+) -> None:
+    letters = Listing(faults=9)
+    desk = make_desk(sqlite_store, provider=letters, transactional=front, reports={"telling": Telling()})
+    come_back(desk, front)
+    tick(desk)
+    clock.move(60)
+    told = {"type": "rejected", "id": "r1", "at": clock().isoformat(), "email": ANN, "reason": "unsubscribe"}
+    hear.replay([hear.raw("telling", {}, json.dumps([told]).encode())], desk)
+    assert audience.show(ANN, desk)["state"] is State.ACTIVE
 
 
 def test_a_provider_that_does_not_answer_is_asked_again(

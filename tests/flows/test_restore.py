@@ -168,6 +168,20 @@ def test_what_is_said_beside_an_export_is_not_used_and_that_is_told(desk: Desk, 
     assert (report.pending, report.notes[0][:17]) == (1, "an export of ours")
 
 
+def test_promise_9_words_that_name_their_reader_are_kept_without_the_address(
+    desk: Desk, empty: Desk, tmp_path: Path
+) -> None:
+    audience.add("ann@x.test", desk, why="asked")
+    (ann,) = audience.export(desk)
+    words = "I, ANN@x.test, want it."
+    named = [
+        change(one, wording=words, wording_sha256=restore._sha(words), form="x?ann@X.test") for one in ann["consent"]
+    ]
+    assert audience.import_(write([change(ann, consent=named)], tmp_path / "all.json"), empty, names={}).active == 1
+    (event,) = audience.show("ann@x.test", empty)["consent"]
+    assert (event["wording"], event["form"]) == ("I, …, want it.", "x?…")
+
+
 def test_words_that_were_never_agreed_to_are_no_evidence(desk: Desk, empty: Desk, tmp_path: Path) -> None:
     signup(Request("ann@x.test", letter=True), desk)
     (ann,) = audience.export(desk)

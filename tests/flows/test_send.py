@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -67,6 +68,7 @@ def test_promise_1_and_2_everyone_once_and_the_counts_add_up(house: Make) -> Non
     assert report.sent == 20
     assert report.counts == Counts(audience=20, submitted=20)
     assert provider.addresses == {f"r{n}@x.test": 1 for n in range(20)}
+    assert gc.get_freeze_count() == 0
     with pytest.raises(NothingToDo, match="was sent"):
         send("quiet", desk)
     assert len(provider.received) == 20
@@ -887,3 +889,23 @@ def test_promise_3_another_provider_is_not_asked_what_it_cannot_know(house: Make
     other = FakeProvider(name="other")
     with pytest.raises(ProviderError, match="begun through fake"):
         resolve("quiet", replace(desk, provider=other))
+
+
+def test_a_run_that_ends_by_itself_does_not_stop_those_that_share_its_stop(house: Make) -> None:
+    stop = Event()
+    full = house(fake(Retry(halt="quota")), pace=Pace(threads=2))
+    with pytest.raises(WorkLeft, match="no room"):
+        send("quiet", full, stop=stop)
+    assert not stop.is_set()
+    assert send("quiet", replace(full, provider=fake()), stop=stop).finished
+
+
+def test_a_thread_that_waits_learns_of_a_halt_and_of_a_stop(house: Make) -> None:
+    desk, stop = house(fake()), Event()
+    campaign = sending.freeze("quiet", desk, approval=None, again="")
+    run = sending._Run(desk, campaign, "me", {}, stop)
+    assert not run.rest(0.001)
+    run.halt("enough")
+    assert (run.rest(3600), stop.is_set()) == (True, False)
+    stop.set()
+    assert sending._Run(desk, campaign, "me", {}, stop).rest(3600)

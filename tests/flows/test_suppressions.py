@@ -15,13 +15,14 @@ from newsletter.core.delivery import Capabilities, Suppression
 from newsletter.errors import ProviderError
 from newsletter.flows import audience, hear, mail, suppressions
 from newsletter.flows.desk import Desk
+from newsletter.flows.leave import leave, undo
 from newsletter.flows.lift import lift
 from newsletter.flows.signup import Request, signup
 from newsletter.flows.tick import tick
 from newsletter.store import SqlStore
 from newsletter.testing import Clock
 from tests.flows.reports import Telling
-from tests.flows.test_hear import event
+from tests.flows.test_hear import agree, event
 from tests.flows.test_lift import Listing
 
 ANN, BEN, CY = "ann@x.test", "ben@x.test", "cy@x.test"
@@ -86,6 +87,37 @@ def test_each_reason_means_what_a_webhook_of_it_means(desk: Desk, listed: Listed
     assert audience.show("dan@x.test", desk)["suppressed"] is Reason.COMPLAINED
     with desk.store.read() as tx:
         assert "dan@x.test" not in {one.email for one in tx.events.each()}, "a stranger's address is not kept"
+
+
+def test_promise_8_whoever_left_before_they_were_brought_here_stays_on_the_list(
+    desk: Desk, listed: Listed, clock: Clock
+) -> None:
+    for who, reason in ((ANN, "unsubscribe"), (BEN, "bounce"), (CY, "complaint")):
+        listed.suppress([Suppression(who, reason, clock() - timedelta(days=400))])  # type: ignore[arg-type]
+    tick(desk)
+    tick(desk)
+    assert [state(desk, who) for who in (ANN, BEN, CY)] == [State.UNSUBSCRIBED, State.BOUNCED, State.COMPLAINED]
+    assert listed.listed == {ANN, BEN, CY}
+
+
+def test_a_complaint_is_never_taken_off(desk: Desk, listed: Listed, clock: Clock) -> None:
+    listed.suppress([Suppression(ANN, "complaint", clock() - timedelta(days=400))])
+    agree(desk)
+    tick(desk)
+    tick(desk)
+    assert listed.listed == {ANN}
+
+
+def test_whoever_takes_their_leaving_back_is_taken_off_too(desk: Desk, listed: Listed, clock: Clock) -> None:
+    with desk.store.read() as tx:
+        token = next(one for one in tx.audience.each(State.ACTIVE) if one.email == ANN).unsubscribe_token
+    leave(token, desk, method="one-click")
+    tick(desk)
+    assert listed.listed == {ANN}
+    clock.move(timedelta(minutes=10))
+    undo(token, desk)
+    tick(desk)
+    assert (state(desk), listed.listed) == (State.ACTIVE, set())
 
 
 def test_after_a_key_was_lost_strangers_are_remembered_too(desk: Desk, listed: Listed, clock: Clock) -> None:

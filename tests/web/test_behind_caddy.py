@@ -42,8 +42,8 @@ def front(open_a_house, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
         (folder / "Caddyfile").write_text("{\n\tadmin off\n}\n" + CADDYFILE.read_text("utf-8"), "utf-8")
         environ = {
             **os.environ,
-            "NEWSLETTER_HOST": f"http://127.0.0.1:{port}",
-            "NEWSLETTER_UPSTREAM": behind.removeprefix("http://"),
+            "SITE_HOST": f"http://127.0.0.1:{port}",
+            "SITE_UPSTREAM": behind.removeprefix("http://"),
             "XDG_DATA_HOME": str(folder),
             "XDG_CONFIG_HOME": str(folder),
         }

@@ -66,7 +66,40 @@ def test_the_code_and_the_sheet_are_files(house):
     assert len(PdfReader(io.BytesIO(sheet.content)).pages) == 1
 
 
-@pytest.mark.parametrize("part", ["", "/qr.svg", "/qr.png", "/sheet.pdf"])
+@pytest.mark.parametrize("path", ["/free/tides", "/free/film", "/s/notebook"])
+def test_a_shared_link_shows_the_resource(house, path):
+    page = house.get(path).text
+    said = dict(re.findall(r'<meta (?:property|name)="([^"]+)" content="([^"]*)">', page))
+    magnet = house.desk.publication.magnets["film" if path.endswith("film") else "tides"]
+    assert (said["og:title"], said["og:description"], said["og:type"]) == (magnet.title, magnet.about, "website")
+    assert said["description"] == magnet.about
+    assert f'<link rel="canonical" href="{said["og:url"]}">' in page
+    picture = house.get(urlsplit(said["og:image"]).path)
+    assert picture.headers["content-type"] == "image/png"
+    with Image.open(io.BytesIO(picture.content)) as drawn:
+        assert drawn.size == (int(said["og:image:width"]), int(said["og:image:height"])) == (1200, 630)
+
+
+def test_each_resource_has_its_own_picture(house):
+    assert house.get("/free/tides/share.png").content != house.get("/free/film/share.png").content
+
+
+@pytest.mark.parametrize("path", ["/s/plain", "/free-offerings", "/archive/", "/privacy"])
+def test_what_may_be_found_is_described(house, path):
+    page = house.get(path).text
+    assert re.search(r'<meta name="description" content="[^"]{30,}">', page)
+    assert "og:image" not in page
+
+
+def test_search_engines_may_read_all_and_pages_say_what_may_be_found(house):
+    assert house.get("/robots.txt").text == "User-agent: *\nDisallow:\n"
+    for path in ("/confirm/x", "/unsubscribe/x", "/nowhere"):
+        page = house.get(path).text
+        assert '<meta name="robots" content="noindex">' in page
+        assert 'name="description"' not in page
+
+
+@pytest.mark.parametrize("part", ["", "/qr.svg", "/qr.png", "/share.png", "/sheet.pdf"])
 @pytest.mark.parametrize("key", ["nope", "%2e%2e", "tides%00"])
 def test_what_is_not_given_away_has_no_page(house, key, part):
     assert house.get(f"/free/{key}{part}").status_code == 404

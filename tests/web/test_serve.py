@@ -4,13 +4,15 @@ import socket
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
 from newsletter.errors import ConfigurationError
-from newsletter.web.serve import config, listen
+from newsletter.web.serve import Patient, config, listen
+from tests.web.conftest import running
 
 
 def test_a_port_in_use_says_what_to_do():
@@ -56,6 +58,52 @@ def test_promise_12_no_key_and_no_address_is_in_a_log(house, caplog):
         house.post("/subscribe", data={"email": "logged@@example.org"})
     ours = [record.getMessage() for record in caplog.records if record.name.startswith(("newsletter", "uvicorn"))]
     assert not [line for line in ours if "logged" in line or who.unsubscribe_token in line or "/confirm/" in line]
+
+
+class Hasty(Patient):
+    """It waits as long as a test may take."""
+
+    patience = 0.15
+
+
+@pytest.fixture(scope="module")
+def hasty(house) -> Iterator[tuple[str, int]]:
+    made = config(house.desk)
+    made.http = Hasty
+    with running(made) as url:
+        yield "127.0.0.1", int(url.rpartition(":")[2])
+
+
+def heard(connection: socket.socket, end: bytes = b"") -> bytes:
+    """What comes until `end`, or until the other side closes."""
+    connection.settimeout(10)
+    said = b""
+    while not (end and end in said) and (more := connection.recv(4096)):
+        said += more
+    return said
+
+
+def test_a_head_that_does_not_end_is_refused(hasty):
+    with socket.create_connection(hasty) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+        assert heard(connection).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_connection_that_says_nothing_is_closed(hasty):
+    with socket.create_connection(hasty) as connection:
+        assert heard(connection) == b""
+
+
+def test_the_second_head_of_a_connection_is_not_waited_for_longer(hasty):
+    with socket.create_connection(hasty) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200 OK" in heard(connection, end=b"ok\n")
+        connection.sendall(b"GET /healthz HT")
+        assert heard(connection).startswith(b"HTTP/1.1 408 ")
+
+
+def test_the_server_that_is_run_is_the_patient_one(house):
+    assert (config(house.desk).http, Patient.patience) == (Patient, 30.0)
 
 
 SCRIPT = """

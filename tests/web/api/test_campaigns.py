@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from threading import Event
 from typing import Any
 
 import pytest
 
-from newsletter.core.campaign import Variant
+from newsletter.core.campaign import CampaignState, Variant
+from newsletter.core.delivery import Capabilities
 from newsletter.core.email import Escape, Site, freeze
 from newsletter.core.pace import Pace
 from newsletter.flows import ledger, press
+from newsletter.testing import FakeProvider
 from tests.web.api.conftest import Owner, asked, bundle, mail
 from tests.web.conftest import open_house, until
 
@@ -191,8 +194,6 @@ def ordered(owner: Owner, key: str) -> press.Order:
 
 
 def test_what_stands_in_the_way_is_told_to_whoever_follows(own_owner: Owner):
-    from threading import Event
-
     from newsletter.errors import ConfigurationError
 
     desk = own_owner.house.desk
@@ -237,3 +238,31 @@ def test_promise_1_two_orders_at_once_are_one(own_owner: Owner):
         busy = own_owner("POST", "/api/campaigns", json=asked(bundle("race", "Race."), yes=True))
     assert (busy.status_code, busy.headers["retry-after"]) == (503, "30")
     assert own_owner("POST", "/api/campaigns", json=asked(bundle("race", "Race."), yes=True)).status_code == 201
+
+
+def test_a_letter_that_is_stopped_in_the_middle_does_not_stop_the_server(own_owner: Owner):
+    house = own_owner.house
+    own_owner.reader("one@example.org")
+    own_owner.reader("two@example.org")
+
+    class Stopped(FakeProvider):
+        """Somebody presses Stop while the first mail is on its way."""
+
+        def submit(self, *args: Any, **how: Any) -> Any:
+            ledger.turn("first", house.desk, CampaignState.PAUSED)
+            return super().submit(*args, **how)
+
+    pressed = Stopped(capabilities=Capabilities(max_batch=1, network=False))
+    desk = replace(house.desk, provider=pressed, pace=Pace(threads=1))
+    press.order(bundle("first", "First."), desk, by="test", approval=None)
+    orders = [ordered(own_owner, "first")]
+    stop = Event()
+    press.work(orders[0], desk, stop=stop)
+    with house.store.read() as tx:
+        assert tx.campaigns.by_key("first").state is CampaignState.PAUSED
+    well = replace(desk, provider=FakeProvider(capabilities=pressed.capabilities))
+    press.order(bundle("second", "Second."), well, by="test", approval=None)
+    assert press.work(ordered(own_owner, "second"), well, stop=stop)
+    ledger.turn("first", well, CampaignState.SENDING)
+    assert press.work(orders[0], well, stop=stop)
+    assert [press.standing(key, desk).counts.submitted for key in ("first", "second")] == [2, 2]

@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_campaigns"),
         sa.UniqueConstraint("key", name="uq_campaigns_key"),
         sa.UniqueConstraint("pid", name="uq_campaigns_pid"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_campaigns_source_sha256", "campaigns", ["source_sha256"])
 
