@@ -46,6 +46,7 @@ GOOD: Mapping[tuple[str, str], tuple[str, ...]] = {
     (f"one._domainkey.{US}", "TXT"): (f"v=DKIM1; k=rsa; p={STRONG}",),
     ("_dmarc.example.org", "TXT"): ("v=DMARC1; p=quarantine; rua=mailto:dmarc@example.org",),
     (US, "MX"): ("10 mx.example.org",),
+    ("mx.example.org", "A"): ("192.0.2.3",),
     ("example.org", "MX"): ("10 mx.example.org",),
     ("www.example.org", "A"): ("192.0.2.1",),
 }
@@ -78,6 +79,25 @@ FAULTS: list[tuple[str, Mapping[tuple[str, str], tuple[str, ...]]]] = [
     ("spf-several", {SPF: ("v=spf1 include:provider.test ~all", "v=spf1 -all")}),
     ("spf-lookups", {SPF: ("v=spf1 include:provider.test include:s0.test ~all",), **MANY}),
     ("spf-void", {SPF: ("v=spf1 include:provider.test a:gone.test mx:gone.test exists:gone.test ~all",)}),
+    ("spf-provider", {SPF: ("v=spf1 ~all include:provider.test",)}),
+    ("spf-provider", {SPF: ("v=spf1 ?include:provider.test ~all",)}),
+    ("spf-wrong", {SPF: ("v=spf1 include:provider.test include:gone.test ~all",)}),
+    (
+        "spf-wrong",
+        {
+            SPF: ("v=spf1 include:provider.test include:two.test ~all",),
+            ("two.test", "TXT"): ("v=spf1 -all", "v=spf1 ~all"),
+        },
+    ),
+    (
+        "spf-wrong",
+        {
+            SPF: ("v=spf1 include:provider.test include:loop.test ~all",),
+            ("loop.test", "TXT"): ("v=spf1 include:loop.test -all",),
+        },
+    ),
+    ("spf-wrong", {SPF: ("v=spf1 include:provider.test ip4:999.1.1.1 ~all",)}),
+    ("spf-anyone", {SPF: ("v=spf1 include:provider.test ip4:0.0.0.0/0 ~all",)}),
     ("spf-anyone", {SPF: ("v=spf1 include:provider.test +all",)}),
     ("spf-anyone", {SPF: ("v=spf1 include:provider.test all",)}),
     ("spf-open", {SPF: ("v=spf1 include:provider.test ?all",)}),
@@ -88,10 +108,17 @@ FAULTS: list[tuple[str, Mapping[tuple[str, str], tuple[str, ...]]]] = [
     ("dkim-revoked", {KEY: ("v=DKIM1; p=",)}),
     ("dkim-unreadable", {KEY: ("v=DKIM1; p=bm8ga2V5",)}),
     ("dkim-unreadable", {KEY: ("v=DKIM1; p=%%%",)}),
+    ("dkim-several", {KEY: (f"v=DKIM1; p={STRONG}", "v=DKIM1; p=")}),
+    *(("dkim-other", {KEY: (f"v=DKIM1; {tag}; p={STRONG}",)}) for tag in ("v=DKIM2", "k=foo", "h=sha1", "s=other")),
     ("dkim-short", {KEY: (f"p={SHORT}",)}),
     ("dkim-weak", {KEY: (f"v=DKIM1; p={WEAK}",)}),
     ("dkim-testing", {KEY: (f"v=DKIM1; t=s:y; p={STRONG}",)}),
     ("dmarc-missing", {POLICY: ("v=spf1 -all",)}),
+    ("dmarc-missing", {POLICY: ("v=dmarc1; p=reject; rua=mailto:dmarc@example.org",)}),
+    ("dmarc-several", {POLICY: ("v=DMARC1; p=none", "v=DMARC1; p=reject")}),
+    ("dmarc-reports-wrong", {POLICY: ("v=DMARC1; p=reject; rua=dmarc@example.org",)}),
+    ("dmarc-reports-refused", {POLICY: ("v=DMARC1; p=reject; rua=MAILTO:a@reports.test",)}),
+    ("no-mail", {(US, "MX"): ("10 gone.example.org",)}),
     ("dmarc-several", {POLICY: (), (f"_dmarc.{US}", "TXT"): ("v=DMARC1; p=none", "v=DMARC1; p=reject")}),
     ("dmarc-policy", {POLICY: ("v=DMARC1; p=strict; rua=mailto:dmarc@example.org",)}),
     ("dmarc-dead-tags", {POLICY: ("v=DMARC1; p=reject; pct=10; rua=mailto:dmarc@example.org",)}),
@@ -128,6 +155,7 @@ def test_every_kind_has_its_case() -> None:
         {POLICY: ("v=DMARC1; p=reject; rua=mailto:a@reports.test",),
          ("*._report._dmarc.reports.test", "TXT"): ("v=DMARC1",)},
         {KEY: (), ("two._domainkey.example.org", "TXT"): (f"k=rsa; p={STRONG[:60]} {STRONG[60:]}",)},
+        {("one._domainkey.example.org", "TXT"): ("v=DKIM1; p=",)},
         {KEY: (f"v=DKIM1; k=ed25519; p={BARE}",)},
         {SPF: ("v=spf1 redirect=other.test",), ("other.test", "TXT"): ("v=spf1 include:provider.test -all",)},
         {(US, "MX"): (), (US, "AAAA"): ("2001:db8::1",)},
@@ -203,8 +231,9 @@ def test_a_circle_of_includes_ends() -> None:
     zone = Zone(
         {("a.test", "TXT"): ("v=spf1 include:b.test -all",), ("b.test", "TXT"): ("v=spf1 include:a.test -all",)}
     )
-    count = spf.Count()
+    count = spf.Count(path=("a.test",))
     spf.walk("v=spf1 include:b.test -all", "a.test", zone, count)
+    assert count.wrong
     assert count.lookups <= 3
 
 

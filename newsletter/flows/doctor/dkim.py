@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -29,11 +30,15 @@ class Key:
     revoked: bool = False
     testing: bool = False
     elliptic: bool = False
+    several: int = 0  # records at its name, when there is more than one
+    other: str = ""  # the tag that makes it useless for our mail
 
 
 def key(domain: str, selector: str, zone: Resolver) -> Key | None:
     """The key of a selector; None when none stands there. Raises: Unanswered."""
     found = [text for text in zone.ask(f"{selector}._domainkey.{domain}", "TXT") if "p=" in text.replace(" ", "")]
+    if len(found) > 1:
+        return Key(selector, domain, 0, several=len(found))
     return _read(domain, selector, found[0]) if found else None
 
 
@@ -46,7 +51,21 @@ def _read(domain: str, selector: str, text: str) -> Key:
     elliptic = tags.get("k", "rsa").lower() == "ed25519"
     testing = "y" in tags.get("t", "").lower().split(":")
     material = tags.get("p", "")
-    return Key(selector, domain, _bits(material, elliptic=elliptic), not material, testing, elliptic)
+    bits = _bits(material, elliptic=elliptic)
+    return Key(selector, domain, bits, not material, testing, elliptic, other=_other(tags))
+
+
+def _other(tags: Mapping[str, str]) -> str:
+    """The tag that says it is no key for a mail signed with SHA-256 (RFC 6376 3.6.1, RFC 8301)."""
+    if tags.get("v", "DKIM1") != "DKIM1":
+        return f"v={tags['v']}"
+    if tags.get("k", "rsa").lower() not in {"rsa", "ed25519"}:
+        return f"k={tags['k']}"
+    if "h" in tags and "sha256" not in tags["h"].lower().split(":"):
+        return f"h={tags['h']}"
+    if "s" in tags and not {"*", "email"} & set(tags["s"].lower().split(":")):
+        return f"s={tags['s']}"
+    return ""
 
 
 def _bits(material: str, *, elliptic: bool) -> int:

@@ -35,7 +35,7 @@ def steps(domain: str) -> tuple[str, ...]:
 def published(domain: str, zone: Resolver) -> tuple[str, ...]:
     """What stands at `_dmarc` of a domain and says it is DMARC. Raises: Unanswered."""
     found = zone.ask(f"_dmarc.{domain}", "TXT")
-    return tuple(text for text in found if text.replace(" ", "").lower().split(";")[0] == "v=dmarc1")
+    return tuple(text for text in found if text.replace(" ", "").split(";")[0] == "v=DMARC1")  # case matters: 4.7
 
 
 def read(domain: str, text: str) -> Record:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from newsletter.core.delivery import on_this_machine
+from newsletter.core.delivery import Signing, on_this_machine
 from newsletter.core.links import Purpose
+from newsletter.core.publication import Sender
 from newsletter.flows import leave, owner
 from newsletter.flows.desk import Desk
 from newsletter.flows.doctor import account, ci, database, names, setup, site
@@ -71,7 +72,7 @@ def _families(
     if world is None or not here.public:
         return
     yield "provider", account.look((desk.provider, desk.transactional), _readers(desk)) if here.network else []
-    yield "dns", names.look(_mail(here, desk, selectors), world.zone) if here.network else []
+    yield "dns", _zone(here, desk, selectors, world.zone) if here.network else []
     yield "web", site.look(_visit(here, desk), world.site)
 
 
@@ -80,13 +81,21 @@ def _readers(desk: Desk) -> int:
         return int(tx.audience.numbers().get("active", 0))
 
 
-def _mail(here: Setup, desk: Desk, selectors: tuple[str, ...]) -> names.Mail:
-    signing = desk.provider.capabilities.signing
-    sender = here.publication.default_sender
+def _zone(here: Setup, desk: Desk, selectors: tuple[str, ...], zone: Resolver) -> list[Finding]:
+    """The domains of all senders, through each provider that carries their mail; a fault of both is one."""
+    ways = {one.capabilities.signing: one for one in (desk.transactional, desk.provider)}
+    found: list[Finding] = []
+    for sender in here.publication.senders.values():
+        for signing in ways:
+            found += names.look(_mail(here, sender, signing, selectors), zone)
+    return list(dict.fromkeys(found))
+
+
+def _mail(here: Setup, sender: Sender, signing: Signing, selectors: tuple[str, ...]) -> names.Mail:
     host = urlsplit(here.base_url).hostname or ""
     return names.Mail(
-        here.domain,
-        signing if not selectors else type(signing)(selectors, signing.spf, signing.return_path),
+        sender.email.rpartition("@")[2].lower(),
+        replace(signing, selectors=selectors) if selectors else signing,
         (sender.reply_to or "").rpartition("@")[2].lower(),
         "" if on_this_machine(host) else host,
     )

@@ -23,6 +23,7 @@ DNS = Family(
         "spf-several": Kind("error", "With two records a receiver uses neither (RFC 7208 4.5)."),
         "spf-lookups": Kind("error", "Over ten lookups a receiver gives up and SPF fails (RFC 7208 4.6.4)."),
         "spf-void": Kind("error", "Over two lookups that find nothing a receiver gives up (RFC 7208 4.6.4)."),
+        "spf-wrong": Kind("error", "A record with an error in it fails as a whole (RFC 7208 4.6)."),
         "spf-anyone": Kind("error", "Anybody may then send in your name, and receivers know it."),
         "spf-open": Kind("warning", "A record that does not end says nothing about strangers, so it protects nobody."),
         "spf-provider": Kind("error", "Mail through this provider fails SPF."),
@@ -31,6 +32,8 @@ DNS = Family(
         "dkim-unknown": Kind("note", "The signature cannot be looked up without the name of its key."),
         "dkim-revoked": Kind("error", "An empty key means that it was taken back: every signature fails."),
         "dkim-unreadable": Kind("error", "A key nobody can read verifies nothing."),
+        "dkim-several": Kind("error", "With two records at one name a receiver may take the wrong one (RFC 6376)."),
+        "dkim-other": Kind("error", "A key that is not for mail, or not for the hash in use, verifies nothing."),
         "dkim-short": Kind("error", "Receivers must not believe keys under 1024 bits (RFC 8301)."),
         "dkim-weak": Kind("warning", "1024 bits still pass; 2048 are advised (RFC 8301 3.2)."),
         "dkim-testing": Kind("warning", "t=y tells receivers to treat the mail as if it were not signed."),
@@ -41,6 +44,7 @@ DNS = Family(
         "dmarc-testing": Kind("note", "t=y asks receivers not to act on the policy yet (RFC 9989 4.7)."),
         "dmarc-none": Kind("note", "p=none is enough to be let in; it keeps nobody from writing in your name."),
         "dmarc-reports": Kind("note", "Without rua= nobody tells you who sends in your name."),
+        "dmarc-reports-wrong": Kind("warning", "Reports go to addresses that begin with mailto: alone (RFC 9990)."),
         "dmarc-reports-refused": Kind(
             "warning", "Reports to another organisation are only sent where it has agreed (RFC 9990)."
         ),
@@ -107,27 +111,30 @@ def _spf(mail: Mail, zone: Resolver) -> Iterator[Finding]:
 
 
 def _one_spf(domain: str, text: str, signing: Signing, zone: Resolver) -> Iterator[Finding]:
-    count = spf.Count()
+    count = spf.Count(path=(domain,))
     spf.walk(text, domain, zone, count)
-    terms = spf.terms(text)
+    where = f"The SPF record of {domain}"
     if count.lookups > spf.LOOKUPS:
-        said = f"The SPF record of {domain} takes more than {spf.LOOKUPS} lookups."
+        said = f"{where} takes more than {spf.LOOKUPS} lookups."
         yield DNS.found("spf-lookups", said, "Remove include: of services you no longer use.")
-    elif count.void > spf.VOID:
-        said = f"The SPF record of {domain} leads {count.void} times to nothing."
+        return
+    if count.wrong:
+        yield DNS.found("spf-wrong", f"{where} cannot be followed: {count.wrong}.", "Mend or remove that part of it.")
+        return
+    if count.void > spf.VOID:
+        said = f"{where} leads {count.void} times to nothing."
         yield DNS.found("spf-void", said, "Remove the include:, a: and mx: whose names are gone.")
-    if any(term.name == "ptr" for term in terms):
-        yield DNS.found("spf-ptr", f"The SPF record of {domain} uses ptr.", "Name the servers by ip4:, ip6: or a:.")
-    ends = [term for term in terms if term.name == "all"]
-    if ends and ends[0].qualifier == "+":
-        yield DNS.found("spf-anyone", f"The SPF record of {domain} ends in +all.", "Let it end in ~all.")
-    elif ends and ends[0].qualifier == "?":
-        yield DNS.found("spf-open", f"The SPF record of {domain} ends in ?all.", "Let it end in ~all.")
-    elif not ends and not any(term.name == "redirect" for term in terms):
-        yield DNS.found("spf-open", f"The SPF record of {domain} does not end.", "Let it end in ~all.")
-    if signing.spf and signing.spf not in count.includes and count.lookups <= spf.LOOKUPS:
-        said = f"The SPF record of {domain} does not let the provider in."
-        yield DNS.found("spf-provider", said, f"Add include:{signing.spf} to it, before the end.")
+    if any(term.name == "ptr" for term in spf.terms(text)):
+        yield DNS.found("spf-ptr", f"{where} uses ptr.", "Name the servers by ip4:, ip6: or a:.")
+    if count.anyone:
+        yield DNS.found("spf-anyone", f"{where} lets anybody in.", "Let it end in ~all, and name only your servers.")
+    elif count.ends == "?":
+        yield DNS.found("spf-open", f"{where} ends in ?all.", "Let it end in ~all.")
+    elif not count.ends:
+        yield DNS.found("spf-open", f"{where} does not end.", "Let it end in ~all.")
+    if signing.spf and signing.spf not in count.includes:
+        fix = f"Add include:{signing.spf} to it, before the end."
+        yield DNS.found("spf-provider", f"{where} does not let the provider in.", fix)
 
 
 # --- DKIM and DMARC ------------------------------------------------------------------------------------------
@@ -135,7 +142,9 @@ def _one_spf(domain: str, text: str, signing: Signing, zone: Resolver) -> Iterat
 
 def _dkim_and_dmarc(mail: Mail, zone: Resolver) -> Iterator[Finding]:
     records = dmarc.walk(mail.domain, zone)
-    keys = [key for domain in _over(mail.domain, records) for key in _keys(domain, mail.signing.selectors, zone)]
+    keys: list[dkim.Key] = []
+    for domain in _over(mail.domain, records):  # a key above counts where the domain itself has none
+        keys = keys or _keys(domain, mail.signing.selectors, zone)
     yield from _keys_said(mail, keys)
     yield from _dmarc(mail, records, zone)
     if not mail.signing.selectors:
@@ -193,7 +202,11 @@ def _keys_said(mail: Mail, keys: list[dkim.Key]) -> Iterator[Finding]:
 def _key(key: dkim.Key) -> Iterator[Finding]:
     where = f"The DKIM key {key.selector}._domainkey.{key.domain}"
     again = "Make a new key at the provider, and put its record there."
-    if key.revoked:
+    if key.several:
+        yield DNS.found("dkim-several", f"{where} has {key.several} records.", "Keep the one the provider shows.")
+    elif key.other:
+        yield DNS.found("dkim-other", f"{where} says {key.other}.", "Copy its record from the provider once more.")
+    elif key.revoked:
         yield DNS.found("dkim-revoked", f"{where} is empty.", again)
     elif not key.bits:
         yield DNS.found("dkim-unreadable", f"{where} cannot be read.", "Copy its record from the provider once more.")
@@ -206,11 +219,13 @@ def _key(key: dkim.Key) -> Iterator[Finding]:
 
 
 def _dmarc(mail: Mail, records: tuple[dmarc.Record, ...], zone: Resolver) -> Iterator[Finding]:
-    several = len(dmarc.published(mail.domain, zone))
-    if several > 1:
-        said = f"_dmarc.{mail.domain} has {several} DMARC records."
-        yield DNS.found("dmarc-several", said, "Keep one.")
-        return
+    for domain in dmarc.steps(mail.domain)[:-1]:
+        several = len(dmarc.published(domain, zone))
+        if several > 1:
+            yield DNS.found("dmarc-several", f"_dmarc.{domain} has {several} DMARC records.", "Keep one.")
+            return
+        if several:
+            break
     record = dmarc.policy(mail.domain, records)
     if record is None:
         yield DNS.found(
@@ -246,9 +261,11 @@ def _reports(record: dmarc.Record, zone: Resolver) -> Iterator[Finding]:
     if not targets:
         said = f"The DMARC record of {record.domain} asks for no reports."
         yield DNS.found("dmarc-reports", said, "Add rua=mailto: and an address for reports.")
-    domains = {
-        target.rpartition("@")[2].partition("!")[0].lower() for target in targets if target.startswith("mailto:")
-    }
+    mails = [target for target in targets if target.lower().startswith("mailto:")]
+    if len(mails) < len(targets):
+        said = f"The DMARC record of {record.domain} asks for reports at something that is no mailto:."
+        yield DNS.found("dmarc-reports-wrong", said, "Write rua=mailto: and an address.")
+    domains = {target.rpartition("@")[2].partition("!")[0].lower() for target in mails}
     for other in sorted(domains):
         if dmarc.aligned(record.domain, other, zone, strict=False):
             continue
@@ -270,12 +287,16 @@ def _answers(mail: Mail, zone: Resolver) -> Iterator[Finding]:
     for domain in dict.fromkeys(filter(None, (mail.domain, mail.reply_domain))):
         servers = zone.ask(domain, "MX")
         null = all(server.split()[-1] == "." or server.strip() == "0" for server in servers)  # RFC 7505
-        if servers and not null:
+        if servers and not null and any(_has_address(server.split()[-1].rstrip("."), zone) for server in servers):
             continue
         if not servers and (zone.ask(domain, "A") or zone.ask(domain, "AAAA")):  # RFC 5321 5.1: the host itself
             continue
         said = f"{domain} takes no mail."
         yield DNS.found("no-mail", said, f"Add an MX record to {domain}, or write from an address that is read.")
+
+
+def _has_address(host: str, zone: Resolver) -> bool:
+    return bool(zone.ask(host, "A") or zone.ask(host, "AAAA"))
 
 
 def _host(mail: Mail, zone: Resolver) -> Iterator[Finding]:

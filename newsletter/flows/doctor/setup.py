@@ -77,11 +77,6 @@ class Setup:
         """Whether readers are meant to reach it."""
         return self.network or not on_this_machine(urlsplit(self.base_url).hostname or "")
 
-    @property
-    def domain(self) -> str:
-        """What stands after the @ of From."""
-        return self.publication.default_sender.email.rpartition("@")[2].lower()
-
 
 def look(setup: Setup) -> list[Finding]:
     """Every fault of the settings, each once."""
@@ -164,7 +159,7 @@ def _files(setup: Setup) -> Iterator[Finding]:
 def _tracked(root: Path, env: Path) -> Iterator[Finding]:
     if not shutil.which("git") or _git(root, "rev-parse", "--is-inside-work-tree") != "true":
         return
-    held = set(filter(None, _git(root, "grep", "-lIE", "-e", _SECRETS).splitlines()))
+    held = set(filter(None, _git(root, "grep", "-lIE", "-e", _SECRETS, "--", ".", ":!tests").splitlines()))
     held |= set(filter(None, _git(root, "ls-files", "--", ".env", "var").splitlines()))
     if held:
         names = ", ".join(sorted(held)[:5])
