@@ -66,9 +66,9 @@ workbook: $(READY)  ## make the workbook, the cards and the sheet from their sou
 lock: $(READY)  ## resolve the lock files anew
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-annotate --no-header --extra postgres --extra ses pyproject.toml -o requirements.lock
+	  --no-annotate --no-header --extra otel --extra postgres --extra ses pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-annotate --no-header --extra postgres --extra ses --group dev pyproject.toml -o requirements-dev.lock
+	  --no-annotate --no-header --extra otel --extra postgres --extra ses --group dev pyproject.toml -o requirements-dev.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-annotate --no-header .github/release.in -o .github/release.lock
 

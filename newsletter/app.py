@@ -64,12 +64,18 @@ class App:
         self.store.close()
 
 
-def open_app(root: Path, environ: Mapping[str, str], *, provider: str = "") -> App:
+def open_app(root: Path, environ: Mapping[str, str], *, provider: str = "", listed: bool = False) -> App:
     """Build everything for a publication.
 
-    In: `provider` overrides the setting. Raises: SettingsError, SchemaError, ConfigurationError.
+    In: `provider` overrides the setting; `listed`, whether the list is needed: where another machine has it
+    (`server.url`), nothing is opened. Raises: SettingsError, SchemaError, ConfigurationError.
     """
     found = settings_.load(root, environ)
+    if listed and found.server.url:
+        raise ConfigurationError(
+            "The list is not here: this machine asks a server to send (NEWSLETTER_SERVER__URL). Nothing was done.",
+            "Run this on the server. From here: newsletter plan, send, status, pause ISSUE, resume ISSUE, cancel.",
+        )
     store = open_store(database_url(found, root), threads=found.send.threads, journal=Journal(root / JOURNAL))
     try:
         return App(found, make_desk(found, root, store, provider=provider), store)

@@ -104,6 +104,10 @@ class StoreBusy(WorkLeft):
     """The database did not take a transaction now. Nothing of that transaction was written."""
 
 
+class KeysAway(WorkLeft):
+    """Whose keys prove a caller cannot be reached now, so nobody new is believed."""
+
+
 class NotApproved(NewsletterError):
     """Nobody has agreed to what would happen now."""
 

@@ -134,7 +134,8 @@ class Oidc(_Part):
     repository_owner_id: str = ""
     environment: str = ""
     ref: str = "refs/heads/main"
-    job_workflow_ref: str = ""
+    job_workflow_ref: Words = ()
+    workflow_ref: Words = ()
     jwks_url: str = ""  # <issuer>/.well-known/jwks
 
 

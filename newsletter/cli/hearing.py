@@ -68,7 +68,7 @@ def import_(
     if found.unmatched:
         terminal.say(
             f"{terminal.counted(found.unmatched, 'event')} without a mark of our mail changed nothing; "
-            "if you know who sent them, leave --marked out"
+            + ("if you know who sent them, leave --marked out" if marked else "a free text alone is never believed")
         )
 
 
@@ -143,7 +143,7 @@ def replay(
         str, typer.Option("--provider", metavar="NAME", help="Whose they are, when they do not say it.")
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
-) -> None:
+) -> int:
     """Feed recorded webhooks again; what is known already changes nothing.
 
     FILE holds JSON, or a JSON document on each line: {"provider": ..., "headers": {...}, "body": ...} as recorded,
@@ -158,10 +158,11 @@ def replay(
         report = hear.replay(raws, app.desk)
     if as_json:
         terminal.document(asdict(report))
-        return
-    terminal.say(f"{terminal.counted(report.requests, 'request')}, {terminal.counted(report.events, 'new event')}.")
-    for fault in report.faults:
-        terminal.say(f"  not read: {fault}")
+    else:
+        terminal.say(f"{terminal.counted(report.requests, 'request')}, {terminal.counted(report.events, 'new event')}.")
+        for fault in report.faults:
+            terminal.say(f"  not read: {fault}")
+    return exits.PROBLEMS if report.faults else exits.DONE
 
 
 def _text(file: Path) -> str:

@@ -44,6 +44,11 @@ def status(
     How many got it, how many did not, and why.
     """
     here: Here = context.obj
+    if here.asks_a_server():
+        from newsletter.cli import remote
+
+        remote.status(issue, here, as_json=as_json)
+        return
     from newsletter.core.schedule import iso
     from newsletter.flows.brake import told as told_
     from newsletter.flows.ledger import checksum, held, last_claim
@@ -203,6 +208,11 @@ def _turn(here: Here, issue: str | None, state: str, *, everything: bool) -> Non
 
     if everything == (issue is not None):
         raise typer.BadParameter("Name one issue, or say --all.")
+    if issue is not None and here.asks_a_server():
+        from newsletter.cli import remote
+
+        remote.turn(issue, "pause" if state == "paused" else "resume", here)
+        return
     with here.open() as app:
         if issue is not None:
             terminal.say(f"{turn(issue, app.desk, CampaignState(state)).key} is {state}.")
@@ -218,6 +228,11 @@ def cancel(context: typer.Context, issue: Issue, as_json: Json = False) -> int:
     What is in flight ends as it ends; nobody else gets it.
     """
     here: Here = context.obj
+    if here.asks_a_server():
+        from newsletter.cli import remote
+
+        remote.turn(issue, "cancel", here, as_json=as_json)
+        return exits.DONE
     from newsletter.flows.ledger import cancel as cancel_
 
     with here.open() as app:

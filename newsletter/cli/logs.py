@@ -42,6 +42,7 @@ def begin(out: TextIO | None = None) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("newsletter").setLevel(logging.INFO)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of what any visitor may send
 
 
 def _placed(_logger: object, _method: str, words: Words) -> Words:

@@ -14,8 +14,9 @@ from newsletter.app import make_room
 from newsletter.cli import documents, exits, sending, terminal
 from newsletter.cli.here import Here
 from newsletter.cli.server import Server, follow, of
+from newsletter.content import library
 from newsletter.core.campaign import Counts, Plan
-from newsletter.errors import ContentError, NewsletterError, NothingToDo
+from newsletter.errors import ContentError, NewsletterError, NotFound, NothingToDo
 from newsletter.flows.desk import Room
 from newsletter.flows.due import Due
 from newsletter.flows.due import here as due_here
@@ -40,13 +41,17 @@ class How:
         return {**word, "again": self.again}
 
 
-def planned(issue: str, here: Here, *, again: str) -> Plan:
-    """The server's plan of an issue that is rendered here. Raises: as `flows.plan.plan`."""
+def planned(issue: str, here: Here, *, again: str) -> tuple[Plan, str]:
+    """The server's plan of an issue that is rendered here, and where it can be looked at.
+
+    Raises: as `flows.plan.plan`.
+    """
     server, room = _both(here)
     found = server.plan(rendered(issue, room)[0], again=again)
     lists = {name: tuple(value) for name, value in found.items() if isinstance(value, list)}
     topics = {name: tuple(some) for name, some in found["topics"].items()}
-    return Plan(**{name: value for name, value in {**found, **lists, "topics": topics}.items() if name in _PLAN})
+    known = {name: value for name, value in {**found, **lists, "topics": topics}.items() if name in _PLAN}
+    return Plan(**known), str(found.get("review_url") or "")
 
 
 _PLAN = frozenset(Plan.__dataclass_fields__)
@@ -99,6 +104,57 @@ def _one(one: Due, server: Server, room: Room, stop: Event, seconds: float | Non
         terminal.complain(problem)
         code = exits.code(problem)
         return code, documents.failed("send", {"issue": one.key, **problem.known}, problem.what, problem.todo, code)
+
+
+# --- what an operator does --------------------------------------------------------------------------------
+
+
+def status(issue: str | None, here: Here, *, as_json: bool) -> None:
+    """Where one campaign of the server stands, or all; what only its own terminal tells is null."""
+    server, _ = _both(here)
+    if issue is None:
+        found = list(reversed(server.all()))
+        if as_json:
+            terminal.document(found)
+        else:
+            terminal.table(((one["issue"], one["state"], *(one[name] for name in COUNTS)) for one in found), _HEAD)
+        return
+    _stands(server.look(_key(issue, here)), "status", as_json=as_json)
+
+
+def turn(issue: str, verb: str, here: Here, *, as_json: bool = False) -> None:
+    """Pause, resume or cancel a campaign of the server."""
+    server, _ = _both(here)
+    _stands(server.turn(_key(issue, here), verb), "cancel", as_json=as_json)
+
+
+_HEAD = ("issue", "state", *COUNTS)
+
+
+def _key(issue: str, here: Here) -> str:
+    """The key of an issue whose file is here, else the name as it was given."""
+    try:
+        return library.slug(library.find(issue, here.root))
+    except NotFound:
+        return issue
+
+
+def _stands(found: Mapping[str, Any], command: str, *, as_json: bool) -> None:
+    if as_json:
+        terminal.document({name: found.get(name) for name in (*documents.KEYS[command], "error")})
+        return
+    terminal.say(f"{found['issue']} is {found['state']} on the server, through {found['provider']}: {found['subject']}")
+    if found.get("all_paused"):
+        terminal.say("All sending is paused there. To go on, on the server: newsletter resume --all")
+    if found.get("brake"):
+        terminal.say(
+            f"It stopped by itself: {found['brake']}. To go on all the same: newsletter resume {found['issue']}"
+        )
+    sending.ledger(_counts(found))
+
+
+def _counts(found: Mapping[str, Any]) -> Counts:
+    return Counts(**{name: int(found[name]) for name in COUNTS})
 
 
 def _both(here: Here) -> tuple[Server, Room]:
@@ -174,4 +230,4 @@ def _say(document: Mapping[str, Any], code: int, *, as_json: bool) -> None:
         terminal.say(f"note: {note}")
     said = "" if code == exits.DONE else ", as far as it has come"
     terminal.say(f"{document['issue']}: sent by the server{said}.")
-    sending.ledger(Counts(**{name: int(document[name]) for name in COUNTS}))
+    sending.ledger(_counts(document))

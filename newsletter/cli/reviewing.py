@@ -50,7 +50,7 @@ def review(
     here: Here = context.obj
     from newsletter.flows.review import look
 
-    with here.open() as app:
+    with here.open(listed=not no_list) as app:
         found = look(issue, app.desk, listed=not no_list)
         told = _page(found, app.desk, ask=ask, link=link) if not no_list else _Page()
         document = _document(found, told, app.desk)

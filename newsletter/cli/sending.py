@@ -65,10 +65,10 @@ def plan(
 
 def _planned(issue: str, here: Here, provider: str, again: str) -> tuple[Plan, str]:
     """The plan, and where the letter can be looked at: a link that can do no more."""
-    if here.asks_a_server():
+    if here.asks_a_server(provider):
         from newsletter.cli import remote
 
-        return remote.planned(issue, here, again=again), ""
+        return remote.planned(issue, here, again=again)
     from newsletter.flows.plan import plan as plan_
     from newsletter.flows.review import page
 
@@ -145,7 +145,7 @@ def send(
     if due:
         if issue or yes or again or approval is not None:
             raise typer.BadParameter("--due stands alone: it takes what is due, in its own time.", param_hint="--due")
-        if here.asks_a_server():
+        if here.asks_a_server(provider):
             from newsletter.cli import remote
 
             return remote.send_due(here, _stop_due(as_json=as_json), seconds=max_seconds, as_json=as_json)
@@ -159,7 +159,7 @@ def send(
             f"Make a plan (newsletter plan {issue} -o plan.json), then --plan plan.json or --yes.",
         )
     agreed = _read(approval) if approval is not None else None
-    if here.asks_a_server():
+    if here.asks_a_server(provider):
         from newsletter.cli import remote
 
         said = remote.How(plan=None if yes else agreed, again=again, seconds=max_seconds)

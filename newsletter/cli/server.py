@@ -61,17 +61,25 @@ class Server:
 
     def known(self) -> dict[str, str]:
         """Every campaign there is: its key, and its state. Raises: as `plan`."""
-        keys: dict[str, str] = {}
+        return {str(one["issue"]): str(one["state"]) for one in self.all()}
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every campaign as it stands, the newest first. Raises: as `plan`."""
+        found: list[dict[str, Any]] = []
         cursor: str | None = ""
         while cursor is not None:
             page = self._asked("GET", f"/api/campaigns?limit=100{f'&cursor={cursor}' if cursor else ''}")[1]
-            keys |= {str(one["issue"]): str(one["state"]) for one in page["items"]}
+            found += page["items"]
             cursor = page["next"]
-        return keys
+        return found
 
     def look(self, key: str) -> dict[str, Any]:
         """Where a campaign stands. Raises: as `plan`."""
         return self._asked("GET", f"/api/campaigns/{quote(key)}")[1]
+
+    def turn(self, key: str, verb: str) -> dict[str, Any]:
+        """Pause, resume or cancel a campaign. Out: where it stands then. Raises: as `plan`."""
+        return self._asked("POST", f"/api/campaigns/{quote(key)}/{verb}", {})[1]
 
     def _asked(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
         """Ask; again after a pause when nobody answers, as each of these requests may come twice."""
@@ -89,7 +97,9 @@ class Server:
                 )
             except requests.RequestException:
                 continue
-            if answer.status_code not in _BUSY or _document(answer):
+            found = _document(answer)
+            away = found.get("type") == f"{_KIND}keys-away" and attempt + 1 < TRIES
+            if answer.status_code not in _BUSY or (found and not away):
                 return answer.status_code, _taken(answer)
         raise WorkLeft("The server gives no answer.", "Run again when it does; nothing is sent twice.")
 

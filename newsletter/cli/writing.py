@@ -135,10 +135,10 @@ def diff(
     if format_ is Look.MARKDOWN and not as_json:
         from newsletter.cli.glance import markdown
 
-        with here.open() as app:
+        with here.open(listed=False) as app:
             terminal.say(markdown(*beside(issue, app.desk)))
         return
-    with here.open() as app:
+    with here.open(listed=False) as app:
         found = compare(issue, app.desk)
     if as_json:
         terminal.document(found.as_json())

@@ -33,6 +33,7 @@ from newsletter.core.problem import Level, Problem
 from newsletter.core.publication import Publication
 
 RULES: tuple[Callable[[Case], Iterator[Problem]], ...] = (
+    keys.slug,
     keys.audience,
     keys.magnet,
     keys.files,

@@ -499,6 +499,8 @@ class _Reader:
         """A time of day, or a day and a time; in the publication's zone."""
         value = self.line("send_at")
         if value is None:
+            if date is not None and self.publication.send_at is not None:
+                self._skipped(date, self.publication.send_at, "date")
             return None
         at = dates.moment(value)
         if at is None:
@@ -510,11 +512,16 @@ class _Reader:
         else:
             time = at
         if date is not None:
-            try:
-                instant(date, time, self.publication.timezone)
-            except SettingsError as trouble:
-                self.note(["send_at"], "E107", trouble.what, trouble.todo)
+            self._skipped(date, time, "send_at")
         return at
+
+    def _skipped(self, day: dt.date, at: dt.time, key: str) -> None:
+        """A time that the clocks skip on that day, the issue's own or the publication's."""
+        try:
+            instant(day, at, self.publication.timezone)
+        except SettingsError as trouble:
+            todo = trouble.todo if key == "send_at" else f"{trouble.todo} For this letter alone: send_at: 09:30"
+            self.note([key], "E107", trouble.what, todo)
 
     def image(self) -> HeroField | None:
         """`image:` with src, alt, caption and link."""

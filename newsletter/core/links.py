@@ -92,9 +92,9 @@ class Links:
         """The page whose button stops a campaign: only ever mailed to the owner."""
         return f"{self.base_url}/stop/{self.sign(Purpose.STOP, [campaign_id], now)}"
 
-    def approve(self, review_id: int, role: int, number: int, now: datetime) -> str:
+    def approve(self, review_id: int, role: int, whose: int, now: datetime) -> str:
         """The page that shows a letter before it goes; what it lets do depends on whose link it is."""
-        return f"{self.base_url}/approve/{self.sign(Purpose.APPROVE, [review_id, role, number], now)}"
+        return f"{self.base_url}/approve/{self.sign(Purpose.APPROVE, [review_id, role, whose], now)}"
 
     def free(self, magnet: str) -> str:
         """The public page of a free resource: short, to hand on."""

@@ -121,13 +121,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Retention:
-    """How long rows are kept, in days."""
+    """How long rows are kept, in days; `consent_months`: evidence of a consent, when its person's row is gone."""
 
     __pydantic_config__: ClassVar = STRICT
     pending_days: int = 30
     raw_webhooks_days: int = 14
     unsubscribed_days: int = 30
     magnet_only_days: int = 30
+    consent_months: int = 24
     backup_days: int = 14
 
 

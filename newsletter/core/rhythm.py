@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from newsletter.core.schedule import due, instant, zone
 from newsletter.errors import SettingsError
@@ -60,7 +60,7 @@ def _refused(text: str) -> SettingsError:
 def last(rhythm: Rhythm, now: datetime, usual: time | None, zone_name: str) -> tuple[date, datetime] | None:
     """The latest day a letter was expected by now, and the moment; None when a week has none.
 
-    With no time anywhere it is expected by the end of the day. A time that the clocks skip counts an hour later.
+    With no time anywhere it is expected by the end of the day. A time that the clocks skip counts as if they had not.
     """
     today = now.astimezone(zone(zone_name)).date()
     for back in range(len(WEEKDAYS) + 1):
@@ -77,8 +77,8 @@ def _moment(day: date, at: time | None, zone_name: str) -> datetime:
         return end
     try:
         return instant(day, at, zone_name)
-    except SettingsError:
-        return instant(day, at.replace(hour=(at.hour + 1) % 24), zone_name)
+    except SettingsError:  # by the clocks as they were before they went forward (PEP 495, fold=0)
+        return datetime.combine(day, at, tzinfo=zone(zone_name)).astimezone(UTC)
 
 
 def next_day(rhythm: Rhythm, day: date) -> date:

@@ -112,7 +112,7 @@ def required(made: Plan, ready: Bundle, desk: Desk) -> tuple[str, ...]:
     by_mail = "An owner has the link by mail. " if asked else "" if stopped else "owner.email is not set. "
     raise NotApproved(
         f"{made.issue} waits for the owner's yes. {why}",
-        f"{by_mail}To approve it from here: newsletter approve {made.issue}",
+        f"{by_mail}By a command, where the list is: newsletter approve {made.issue}",
     )
 
 
@@ -151,6 +151,7 @@ def _shown(review_id: int, person: Person, desk: Desk, fresh: Review | None = No
     with desk.store.read() as tx:
         kept = _kept(tx, review_id)
         campaign, deed = tx.campaigns.by_key(kept.key), review.last_deed(tx, kept.key)
+        newest = tx.reviews.newest(kept.key) or kept
         counts = tx.campaigns.counts(campaign.id, desk.now()) if campaign else Counts()
     again = _again(kept, campaign)
     if campaign is not None and not again:
@@ -159,9 +160,9 @@ def _shown(review_id: int, person: Person, desk: Desk, fresh: Review | None = No
             now_is = replace(begun, id=kept.id, preheader=kept.preheader, problems=kept.problems)
             other = kept.content != begun.content
             return Shown(now_is, person, campaign, counts, deed, changed=other, yes_needed=review.needs_yes(desk))
-    fresh = _aged(fresh, desk) if fresh else None if again else review.find(kept.key, desk)
-    changed = fresh is not None and fresh.content != kept.content
-    now_is = replace(fresh, id=kept.id) if fresh is not None and not changed else _aged(kept, desk)
+    fresh = aged(fresh, desk) if fresh else None if again else review.find(kept.key, desk)
+    changed = (fresh or newest).content != kept.content
+    now_is = replace(fresh, id=kept.id) if fresh is not None and not changed else aged(kept, desk)
     return Shown(now_is, person, None, counts, deed, changed=changed, yes_needed=review.needs_yes(desk))
 
 
@@ -171,7 +172,7 @@ def _again(kept: Review, campaign: Campaign | None) -> bool:
     return cancelled and campaign is not None and kept.plan is not None and kept.made_at > campaign.frozen_at
 
 
-def _aged(kept: Review, desk: Desk) -> Review:
+def aged(kept: Review, desk: Desk) -> Review:
     """A review of which there is no file here: what was so when it was made, and what time and people did since."""
     if kept.plan is None:
         return kept
@@ -194,6 +195,9 @@ def approve(token: str, desk: Desk, *, audience: int = -1, seen: int = 0) -> Sho
         last = review.last_deed(tx, shown.review.key)
         if last is not None and last.act is Act.STOPPED and last.id > seen:
             return replace(shown, said=Said.SINCE)
+        newest = tx.reviews.newest(shown.review.key)
+        if newest and newest.id != shown.review.id and newest.made_at > shown.review.made_at:
+            return replace(shown, said=Said.CHANGED)
         yes(tx, shown.review, shown.person.code, desk)
     return _since(shown, Said.APPROVED, desk)
 
@@ -274,12 +278,19 @@ def mail(token: str, desk: Desk) -> Shown:
 # --- from a terminal -------------------------------------------------------------------------------
 
 
+def _anew(found: Review, desk: Desk) -> Review:
+    """A letter that was cancelled and is to go after all, as its owners were asked about it."""
+    with desk.store.read() as tx:
+        campaign, newest = tx.campaigns.by_key(found.key), tx.reviews.newest(found.key)
+    return aged(newest, desk) if found.plan is None and newest and _again(newest, campaign) else found
+
+
 def approve_here(name: str, desk: Desk) -> tuple[Review, datetime]:
     """Say yes to an issue as its file is now. Out: what was said yes to, and until when that holds.
 
     Raises: NothingToDo when there is nothing to say yes to; NotFound.
     """
-    found = review.look(name, desk)
+    found = _anew(review.look(name, desk), desk)
     if found.plan is None:
         said = review.sentence(found.outlook, desk.publication, desk.root)
         raise NothingToDo(f"There is nothing to approve. {said}", found.outlook.todo)

@@ -332,11 +332,14 @@ def unsuppress(text: str, desk: Desk, *, why: str) -> Reason | None:
         known = tx.audience.by_hmac(hmac, held=True)
         lifted = tx.audience.lift(hmac, {Reason.OWNER})
         reason = tx.audience.suppression(hmac)
-        if not lifted:
+        if reason is not None and not lifted:
+            todo = "Only its owner can undo that, with a new signup."
             raise NothingToDo(
-                "This address is not suppressed." if reason is None else f"This address is suppressed: {reason}.",
-                "" if reason is None else "Only its owner can undo that, with a new signup.",
+                f"This address is suppressed: {reason}.",
+                "Nothing takes a complaint back." if reason is Reason.COMPLAINED else todo,
             )
+        if not lifted:
+            raise NothingToDo("This address is not suppressed.")
         if known is not None:
             evidence = Evidence(known.pid, Kind.LIFT, desk.now(), method="command", source="cli", note=why)
             tx.audience.record([evidence])

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from newsletter.content import dates, frontmatter, library
 from newsletter.content.issue import Issue
+from newsletter.core import rhythm
 from newsletter.core.publication import Publication
 from newsletter.errors import ContentError, NewsletterError
 
-WEEK = 7
+_MOST_WEEKS = 60
+"""After so many holidays in a row the next day is taken all the same: the year is over."""
 LONGEST = 60  # characters of a slug
-_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _SKELETON = """
 {greeting}Begin with something you saw this week. Two or three sentences are enough to start.
 
@@ -53,7 +55,7 @@ def begin(
     taken = [one.date for one in others if one.date]
     if publication.first_send:  # earlier ones are for the archive only
         taken.append(publication.first_send - dt.timedelta(days=1))
-    date = date or next_day(publication.rhythm, today, taken)
+    date = date or next_day(publication.rhythm, today, taken, publication.holidays)
     numbers = [one.number for one in others if one.number is not None]
     count = number if number is not None else max(numbers) + 1 if numbers else None
     path = root / library.FOLDER / f"{date.isoformat()}-{_slug(subject, date, root)}.md"
@@ -79,16 +81,20 @@ def draft(subject: str, date: dt.date, publication: Publication, *, number: int 
     return "\n".join(["---", *front, "---", _SKELETON.format(greeting=greeting)])
 
 
-def next_day(rhythm: str, today: dt.date, taken: list[dt.date]) -> dt.date:
-    """The next day a letter goes out: after today, and after every issue there is.
+def next_day(text: str, today: dt.date, taken: Sequence[dt.date], holidays: Sequence[str] = ()) -> dt.date:
+    """The next day a letter goes out: after today, after every issue there is, and on no holiday.
 
-    In: the rhythm of newsletter.yml (`tuesday 09:30`; another or none = a week after the last issue).
+    In: the rhythm of newsletter.yml (none = on the weekday of the last issue). Raises: SettingsError for one that
+    cannot be read.
     """
-    last = max([today, *taken])
-    weekday = next((at for at, name in enumerate(_WEEKDAYS) if rhythm.lower().startswith(name[:3])), None)
-    if weekday is None:
-        weekday = max(taken).weekday() if taken else today.weekday()
-    return last + dt.timedelta(days=(weekday - last.weekday() - 1) % WEEK + 1)
+    usual = max(taken) if taken else today
+    expected = rhythm.parse(text) or rhythm.Rhythm(frozenset({usual.weekday()}))
+    day = rhythm.next_day(expected, max([today, *taken]))
+    for _week in range(_MOST_WEEKS):
+        if not rhythm.rests(day, holidays):
+            break
+        day = rhythm.next_day(expected, day)
+    return day
 
 
 def scalar(text: str) -> str:

@@ -22,6 +22,7 @@ from newsletter.errors import ContentError, NewsletterError, NotApproved, Settin
 from newsletter.flows import recover, review
 from newsletter.flows.desk import Desk, Place
 from newsletter.flows.plan import on_time
+from newsletter.flows.publish import source
 from newsletter.flows.send import go_on, send
 
 log = logging.getLogger("newsletter.due")
@@ -134,14 +135,45 @@ def _issue(path: Path, desk: Desk, known: dict[str, Campaign]) -> Due | None:
         return _unread(path, trouble, desk, known)
     except SettingsError as trouble:
         return None if issue.key in known else Due(issue.key, str(path), None, trouble)
-    if at is None or at > desk.now() or issue.key in known:
+    if at is None or at > desk.now():
         return None
+    if issue.key in known:
+        other = _of_another(issue, at, known[issue.key], desk)
+        return Due(issue.key, str(path), at, other) if other else None
     refused: NewsletterError | None = None
     try:
         on_time(issue.key, at, desk)
     except NotApproved as late:
         refused = late
     return Due(issue.key, str(path), at, refused)
+
+
+def of_another(path: Path, at: datetime, begun: Campaign, desk: Desk) -> NotApproved | None:
+    """Why an issue may not go whose name another letter had: that one was begun before this one's time.
+
+    A letter that has gone may be corrected, for the archive, and one that went early has the same words.
+    """
+    try:
+        return _of_another(library.load(path, desk.publication, desk.root), at, begun, desk)
+    except ContentError:
+        return None
+
+
+def _of_another(issue: Issue, at: datetime, begun: Campaign, desk: Desk) -> NotApproved | None:
+    if issue.draft or at <= begun.frozen_at:
+        return None
+    with desk.store.read() as tx:
+        if any(one.key == begun.key for one in tx.campaigns.with_source(source(issue))):
+            return None
+    return NotApproved(
+        f"{issue.key} was begun with other words than these, on {_day(begun.frozen_at, desk)}, and is {begun.state}. "
+        f"A name is for one letter, so what is in {issue.name} does not go.",
+        f"Give that file a name of its own: slug: {issue.key}-2",
+    )
+
+
+def _day(at: datetime, desk: Desk) -> str:
+    return f"{at.astimezone(zone(desk.publication.timezone)).date()}"
 
 
 def _time(issue: Issue, place: Place) -> datetime | None:

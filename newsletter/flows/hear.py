@@ -242,9 +242,9 @@ def _read(waiting: list[_Parsed], desk: Desk) -> int:
                 new += _obey_all(tx, waiting.pop(0), desk)
     except WorkLeft:
         raise
-    except Exception as problem:  # noqa: BLE001 - whatever it is, the other requests are not to blame
+    except Exception:  # noqa: BLE001 - whatever it is, the other requests are not to blame
         waiting[:] = first[1:]
-        return _alone(first[0], type(problem).__name__, desk)
+        return _alone(first[0], desk)
     return new
 
 
@@ -252,19 +252,33 @@ _HELD = 0.04
 """Seconds others who write may wait for a reader of events: someone who leaves is to be answered at once."""
 
 
-def _alone(one: _Parsed, why: str, desk: Desk) -> int:
-    """A request in a transaction of its own; what cannot be obeyed is kept as it came, with the reason."""
+def _alone(one: _Parsed, desk: Desk) -> int:
+    """A request in a transaction of its own, each event apart; one that cannot be obeyed loses none of the others.
+
+    Such a request is kept as it came, with the reason.
+    """
+    new, left = 0, []
+    with desk.store.begin() as tx:
+        for event in one.events:
+            done = _apart(tx, one.raw, event, desk) if isinstance(event, Event) else event
+            if isinstance(done, ParseError):
+                left.append(done)
+            else:
+                new += done
+        _obey_all(tx, replace(one, events=left), desk)
+    return new
+
+
+def _apart(tx: Transaction, one: Raw, event: Event, desk: Desk) -> bool | ParseError:
     try:
-        with desk.store.begin() as tx:
-            return _obey_all(tx, one, desk)
+        with tx.events.apart():
+            return _heed(tx, one, event, desk)
     except WorkLeft:
         raise
-    except Exception as problem:  # noqa: BLE001
+    except Exception as problem:  # noqa: BLE001 - whatever it is, the other events are not to blame
         why = type(problem).__name__
-    log.error("A webhook of %s could not be obeyed: %s", one.raw.provider, why)
-    with desk.store.begin() as tx:
-        tx.events.read(one.id, desk.now(), f"it could not be obeyed: {why}", keep=True)
-    return 0
+    log.error("An event of %s could not be obeyed: %s", one.provider, why)
+    return ParseError(f"it could not be obeyed: {why}")
 
 
 def _obey_all(tx: Transaction, one: _Parsed, desk: Desk) -> int:
@@ -362,6 +376,8 @@ def obey(
     """
     now = desk.now()
     hmac, about = marked(tx, event, desk)
+    if about is None and event.email is None and event.message_id and provider != BY_MAIL and change_of(event):
+        about = tx.events.alone(event.message_id)
     subscriber = tx.audience.by_id(about[0], held=True) if about else None  # whom we wrote to: mail is forwarded
     hmac = subscriber.hmac if subscriber else hmac
     if subscriber is None and hmac is not None and not named:
@@ -388,8 +404,6 @@ def marked(tx: Transaction, event: Event, desk: Desk) -> tuple[str | None, tuple
     """Whom an event is about, by a mark of ours: subscriber and campaign; else the fingerprint of the address in it."""
     if found := tx.events.about(event.key, event.message_id, None, event.way_out):
         return None, found
-    if event.email is None and event.message_id and change_of(event):
-        return None, tx.events.alone(event.message_id)
     who = _address(event.email)
     hmac = desk.hmac(who) if who else None
     return hmac, tx.events.about(None, event.message_id, hmac) if hmac else None
@@ -448,7 +462,7 @@ def _agreed(tx: Transaction, who: Subscriber, change: Change) -> datetime:
     nothing back (promise 8). To the second, as many providers tell no more of a moment.
     """
     told = tx.audience.evidence(who.pid)
-    own = [one["at"] for one in told if one["kind"] in {Kind.CONFIRM, Kind.UNDO}]
+    own: list[datetime] = [one["at"] for one in told if one["kind"] in {Kind.CONFIRM, Kind.UNDO}]
     brought = [one["at"] for one in told if one["kind"] == Kind.IMPORT]
     if own:
         agreed = max(own)

@@ -26,12 +26,12 @@ from newsletter.content.importers import letter as letters
 from newsletter.content.importers.letter import Letter
 from newsletter.content.importers.report import Contact, Guess
 from newsletter.content.slips import quoted
+from newsletter.core import rhythm
 from newsletter.core.publication import Publication
 from newsletter.errors import ContentError, NewsletterError, NotFound, SettingsError
 
 SETTINGS = "newsletter.yml"
 ISSUES = library.FOLDER
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,9 @@ class Brought:
 
 
 def next_day(publication: Publication, today: dt.date) -> dt.date:
-    """The day of the next letter: the weekday of `rhythm` after today, tomorrow without one."""
-    day = today + dt.timedelta(days=1)
-    wanted = next((number for number, name in enumerate(_DAYS) if name in publication.rhythm.lower()), None)
-    while wanted is not None and day.weekday() != wanted:
-        day += dt.timedelta(days=1)
-    return day
+    """The day of the next letter: the first of `rhythm` after today, tomorrow without one."""
+    expected = rhythm.parse(publication.rhythm)
+    return rhythm.next_day(expected, today) if expected else today + dt.timedelta(days=1)
 
 
 def bring(

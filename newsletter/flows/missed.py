@@ -25,7 +25,7 @@ from newsletter.core.review import Fate, Review
 from newsletter.core.schedule import due as due_at
 from newsletter.core.schedule import zone
 from newsletter.errors import ContentError, SettingsError
-from newsletter.flows import people, review
+from newsletter.flows import approve, due, people, review
 from newsletter.flows.desk import Desk
 from newsletter.flows.report import MISSED
 
@@ -33,7 +33,10 @@ GRACE = timedelta(minutes=10)
 """Whoever sends may be so late before it is told: timers run every few minutes."""
 
 WINDOW = timedelta(days=1)
-"""What was missed longer ago is no news: an old folder beside a new database is not told about."""
+"""What was missed longer ago is no news, unless nobody looked since. An old folder beside a new database is none."""
+
+LOOKED = "looked_at"
+"""The fact that tells when it was looked last."""
 
 AHEAD = timedelta(days=3)
 """So long before its time an owner is asked for the yes a letter needs."""
@@ -58,11 +61,13 @@ def look(desk: Desk) -> int:
     now = desk.now()
     with desk.store.read() as tx:
         known = {campaign.key: campaign for campaign in tx.campaigns.all()}
-    letters = _letters(desk)
-    missed = [one for one in letters if now - WINDOW < one.at <= now - GRACE and one.key not in known]
-    found = [_letter(one, desk) for one in missed]
-    found += [_held(one, desk) for one in known.values() if now - WINDOW < one.frozen_at <= now - GRACE]
-    told = [one for one in (*found, *_absent(letters, list(known.values()), desk)) if one]
+        looked = tx.facts.get(LOOKED)
+    since = min(now - WINDOW, datetime.fromisoformat(looked) - GRACE) if looked else now - WINDOW
+    letters = _letters(desk, since)
+    missed = [one for one in letters if since < one.at <= now - GRACE]
+    found = [_other(one, known[one.key], desk) if one.key in known else _letter(one, desk) for one in missed]
+    found += [_held(one, desk) for one in known.values() if one.frozen_at <= now - GRACE]
+    told = [one for one in (*found, *_absent(letters, list(known.values()), since, desk)) if one]
     for one in told:
         _tell(one, desk)
     if review.needs_yes(desk):
@@ -85,15 +90,17 @@ class _Letter:
 
     def shown(self, desk: Desk) -> Review | None:
         """As it stands now."""
-        return review.look(str(self.path), desk) if self.path else self.kept
+        if self.path:
+            return review.look(str(self.path), desk)
+        return approve.aged(self.kept, desk) if self.kept else None
 
 
-def _letters(desk: Desk) -> list[_Letter]:
+def _letters(desk: Desk, since: datetime) -> list[_Letter]:
     here = [one for path in library.issues(desk.root) if (one := _of_file(path, desk))]
     keys = {one.key for one in here} | {library.slug(path) for path in library.issues(desk.root)}
     now = desk.now()
     with desk.store.read() as tx:
-        elsewhere = tx.reviews.due(now - WINDOW, now + AHEAD)
+        elsewhere = tx.reviews.due(since, now + AHEAD)
     return [*here, *(_of_review(one, desk) for one in elsewhere if one.key not in keys)]
 
 
@@ -146,6 +153,14 @@ def _letter(letter: _Letter, desk: Desk) -> Missed | None:
     return Missed(letter.key, letter.subject, letter.at.isoformat(), reason, why, todo, count, kept.id)
 
 
+def _other(letter: _Letter, begun: Campaign, desk: Desk) -> Missed | None:
+    """A letter whose name was another's, which was begun before its time."""
+    refused = due.of_another(letter.path, letter.at, begun, desk) if letter.path else None
+    if refused is None:
+        return None
+    return Missed(letter.key, letter.subject, letter.at.isoformat(), "refused", refused.what, refused.todo)
+
+
 def _reason(shown: Review, desk: Desk) -> tuple[str, str, str, str]:
     """What is missing: the key of its sentence, why and what to do in the program's own words, how much."""
     with desk.store.read() as tx:
@@ -194,7 +209,7 @@ def _held(campaign: Campaign, desk: Desk) -> Missed | None:
 # --- a day of the rhythm ---------------------------------------------------------------------------
 
 
-def _absent(letters: list[_Letter], campaigns: list[Campaign], desk: Desk) -> Iterator[Missed]:
+def _absent(letters: list[_Letter], campaigns: list[Campaign], since: datetime, desk: Desk) -> Iterator[Missed]:
     """The last day of the rhythm, when there is no letter for it, nor any that came instead."""
     publication, now = desk.publication, desk.now()
     try:
@@ -204,7 +219,7 @@ def _absent(letters: list[_Letter], campaigns: list[Campaign], desk: Desk) -> It
     if expected is None:
         return
     last = rhythm.last(expected, now - GRACE, publication.send_at, publication.timezone)
-    if last is None or last[1] <= now - WINDOW:
+    if last is None or last[1] <= since:
         return
     day, moment = last
     early = publication.first_send is not None and day < publication.first_send

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from jwt import PyJWKClient
 from jwt.exceptions import PyJWKClientConnectionError, PyJWKClientError, PyJWKSetError
 
 from newsletter.core.keys import Run
-from newsletter.errors import AccessRefused, WorkLeft
+from newsletter.errors import AccessRefused, KeysAway
 
 ALGORITHMS = ["RS256"]
 LEEWAY = 30  # seconds that clocks may differ
@@ -40,7 +40,8 @@ class Trust:
     repository: str = ""
     environment: str = ""
     ref: str = ""
-    job_workflow_ref: str = ""
+    job_workflow_ref: Sequence[str] = ()  # one of these: the file whose job it is
+    workflow_ref: Sequence[str] = ()  # one of these: the file that was started, and may call that one
     jwks_url: str = ""
 
     @property
@@ -48,17 +49,12 @@ class Trust:
         """Where the issuer's keys are."""
         return self.jwks_url or f"{self.issuer.rstrip('/')}/.well-known/jwks"
 
-    def claims(self) -> Mapping[str, str]:
-        """What a token must say, by the names of its claims."""
-        named = {
-            "repository_id": self.repository_id,
-            "repository_owner_id": self.repository_owner_id,
-            "repository": self.repository,
-            "environment": self.environment,
-            "ref": self.ref,
-            "job_workflow_ref": self.job_workflow_ref,
-        }
-        return {name: value for name, value in named.items() if value or name.endswith("_id")}
+    def claims(self) -> Mapping[str, Sequence[str]]:
+        """What a token must say, by the names of its claims: one of these."""
+        always = {"repository_id": (self.repository_id,), "repository_owner_id": (self.repository_owner_id,)}
+        named = {name: (getattr(self, name),) for name in ("repository", "environment", "ref") if getattr(self, name)}
+        files = {name: getattr(self, name) for name in ("job_workflow_ref", "workflow_ref") if getattr(self, name)}
+        return {**always, **named, **files}
 
 
 class Keys(PyJWKClient):
@@ -90,7 +86,7 @@ class Workflows:
         self.now = now
 
     def identify(self, token: str) -> Run:
-        """The run of a token. Raises: AccessRefused; WorkLeft when the issuer's keys cannot be had now."""
+        """The run of a token. Raises: AccessRefused; KeysAway when the issuer's keys cannot be had now."""
         trust = self._trust
         try:
             if jwt.get_unverified_header(token).get("alg") not in ALGORITHMS:  # before anybody is asked for a key
@@ -106,7 +102,7 @@ class Workflows:
                 options={"require": REQUIRED, "strict_aud": True},
             )
         except PyJWKClientConnectionError:
-            raise WorkLeft("The issuer of this token gives no keys now.", "Run again in a minute.") from None
+            raise KeysAway("The issuer of this token gives no keys now.", "Run again in a minute.") from None
         except jwt.ExpiredSignatureError:
             raise AccessRefused("This token is too old.", "Ask for a new one for each request.") from None
         except jwt.InvalidAudienceError:
@@ -114,28 +110,39 @@ class Workflows:
                 "This token is for another audience.",
                 "Ask for one for this server's address (NEWSLETTER_OIDC__AUDIENCE).",
             ) from None
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, TypeError, ValueError, OverflowError):  # the latter for times that are none
             raise _forged() from None
         return self._run(said)
 
     def _run(self, said: Mapping[str, Any]) -> Run:
-        for name, value in self._trust.claims().items():
-            if not isinstance(said.get(name), str) or said[name] != value:
+        for name, values in self._trust.claims().items():
+            if not isinstance(said.get(name), str) or said[name] not in values:
                 raise AccessRefused(
                     f"This token is of another {name.replace('_', ' ')} than the one that may send.",
                     f"Compare NEWSLETTER_OIDC__{name.upper()} with the workflow.",
                 )
-        if said.get("event_name") not in EVENTS:
+        event, jti = said.get("event_name"), said["jti"]
+        if not (isinstance(event, str) and event in EVENTS):
             raise AccessRefused(
                 "This token is of an event that may not send.", f"These may: {', '.join(sorted(EVENTS))}."
             )
         number, attempt = str(said.get("run_id", ""))[:40], str(said.get("run_attempt", ""))[:10]
+        if not (isinstance(jti, str) and jti):
+            raise _forged()
         return Run(
             name=f"workflow run {number}/{attempt}",
             repository=f"repository {said['repository_id']}",
-            digest=hashlib.sha256(f"{said['iss']}\n{said['jti']}".encode()).hexdigest(),
-            until=datetime.fromtimestamp(float(said["exp"]), UTC) + timedelta(seconds=2 * LEEWAY),
+            digest=hashlib.sha256(f"{said['iss']}\n{jti}".encode()).hexdigest(),
+            until=_until(said["exp"]),
         )
+
+
+def _until(end: Any) -> datetime:
+    """Until when a token may be used. Raises: AccessRefused when that is no time."""
+    try:
+        return datetime.fromtimestamp(float(end), UTC) + timedelta(seconds=2 * LEEWAY)
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise _forged() from None
 
 
 def _forged() -> AccessRefused:

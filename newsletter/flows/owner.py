@@ -18,7 +18,7 @@ from newsletter.core.halt import Notice
 from newsletter.core.queue import MAX_ATTEMPTS, wait
 from newsletter.flows import people, proofmail, report
 from newsletter.flows.approve import PROOF
-from newsletter.flows.brake import HELD
+from newsletter.flows.brake import HELD, PAUSED
 from newsletter.flows.deliver import deliver
 from newsletter.flows.desk import Desk
 
@@ -26,6 +26,10 @@ log = logging.getLogger("newsletter.owner")
 
 _PASSED = timedelta(hours=12)
 """A letter's beginning that was to be told and was not for so long is no news."""
+
+_LASTING = frozenset({report.REPORT, report.MISSED, PAUSED})
+_MOST = MAX_ATTEMPTS + 7 * 24
+"""What became of a letter is news for a week: after the first tries, one an hour (`core/queue.py`)."""
 
 
 def tell(desk: Desk) -> int:
@@ -38,8 +42,11 @@ def tell(desk: Desk) -> int:
 def _told(notice: Notice, desk: Desk) -> bool:
     now = desk.now()
     with desk.store.begin() as tx:
-        if not people.address_of(notice.who, desk) or notice.attempt >= MAX_ATTEMPTS or _late(notice, now):
+        given_up = notice.attempt >= (_MOST if notice.kind in _LASTING else MAX_ATTEMPTS)
+        if not people.address_of(notice.who, desk) or given_up or _late(notice, now):
             tx.brake.over(notice.key, now)
+            if given_up:
+                log.error("The owner could not be told (%s), and will not be: see newsletter status.", notice.kind)
             return False
         if not tx.brake.tries(notice, now + wait(notice.attempt + 1)):
             return False

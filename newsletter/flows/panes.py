@@ -76,13 +76,15 @@ def contrasted(html: str) -> str:
     return recolour.outlook(light(html))
 
 
-def plain(text: str, *, lang: str = "en", direction: str = "ltr") -> str:
-    """The text part as a terminal shows it, 72 columns wide, as a page."""
+def plain(text: str, *, lang: str = "en", direction: str = "ltr", title: str = "Plain text") -> str:
+    """The text part as a terminal shows it, 72 columns wide, as a page of ours with a heading that is read aloud."""
+    title = html_.escape(title)
     return (
         f'<!doctype html><html lang="{html_.escape(lang)}" dir="{html_.escape(direction)}"><meta charset="utf-8">'
-        "<title>Plain text</title><style>body{margin:24px;background:#fff;color:#222}"
+        f"<title>{title}</title><style>body{{margin:24px;background:#fff;color:#222}}"
         "pre{font:15px/22px ui-monospace,Menlo,Consolas,monospace;white-space:pre-wrap;unicode-bidi:plaintext;"
-        f"max-width:72ch;overflow-wrap:anywhere}}</style><pre>{html_.escape(text)}</pre></html>"
+        f"max-width:72ch;overflow-wrap:anywhere}}h1{{position:absolute;clip-path:inset(50%)}}</style>"
+        f"<main><h1>{title}</h1><pre>{html_.escape(text)}</pre></main></html>"
     )
 
 

@@ -5,6 +5,7 @@ In: the desk. Out: addresses, and the links that are theirs. A row of the databa
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping, Sequence
 
 from newsletter.core.links import Purpose
@@ -49,11 +50,21 @@ def person_at(address: str, desk: Desk) -> Person:
 
 def link(review_id: int, person: Person, desk: Desk) -> str:
     """The page of a review, as this person may use it."""
-    return desk.links.approve(review_id, _ROLES.index(person.role), person.number, desk.now())
+    whose = _mark(address_of(person.code, desk), desk) if person.role is not Role.LOOK else 0
+    return desk.links.approve(review_id, _ROLES.index(person.role), whose, desk.now())
+
+
+def _mark(address: str, desk: Desk) -> int:
+    """What a link says of whose it is: enough to know them again, and nothing of their address."""
+    keyed = hmac.new(desk.suppression_key, f"approve\n{address.lower()}".encode(), "sha256")
+    return int.from_bytes(keyed.digest()[:6])
 
 
 def behind(token: str, desk: Desk) -> tuple[int, Person]:
-    """Which review a link is for, and whose it is. Raises: NotFound, with what to do."""
+    """Which review a link is for, and whose it is: who is of the house no more may only look.
+
+    Raises: NotFound, with what to do.
+    """
     try:
         payload = desk.links.read(Purpose.APPROVE, token, desk.now())
     except LinkExpired:
@@ -64,6 +75,8 @@ def behind(token: str, desk: Desk) -> tuple[int, Person]:
     except LinkRefused:
         raise NotFound("This link is not complete, or not ours.", "Open it again from the mail.") from None
     match payload:
-        case [review_id, role, number] if 0 <= role < len(_ROLES):
-            return review_id, Person(_ROLES[role], number)
+        case [review_id, role, whose] if 0 <= role < len(_ROLES):
+            house = {Person(Role.OWNER): "", **everyone(desk)}  # the owner without an address has a link by --link
+            theirs = (one for one, at in house.items() if one.role is _ROLES[role] and _mark(at, desk) == whose)
+            return review_id, next(theirs, Person(Role.LOOK))
     raise NotFound("This link is not ours.", "Open it again from the mail.")

@@ -25,12 +25,14 @@ from newsletter.core.campaign import Campaign, CampaignState, Counts, Plan, topi
 from newsletter.core.email import Email, Site, fill, freeze, parts, thaw
 from newsletter.core.order import Order, Trouble
 from newsletter.core.problem import errors
+from newsletter.core.review import Person, Role
 from newsletter.errors import (
     AccessRefused,
     AddressRefused,
     ConfigurationError,
     ContentError,
     FileRefused,
+    KeysAway,
     NewsletterError,
     NotApproved,
     NotFound,
@@ -38,6 +40,7 @@ from newsletter.errors import (
     ScopeRefused,
     WorkLeft,
 )
+from newsletter.flows import people, review
 from newsletter.flows.desk import Desk
 from newsletter.flows.ledger import Settling, last_claim, settling
 from newsletter.flows.plan import of_bundle, on_time, withdrawn
@@ -47,6 +50,7 @@ KINDS: tuple[tuple[type[NewsletterError], str], ...] = (
     (ContentError, "content"),
     (NotFound, "not-found"),
     (NothingToDo, "nothing-to-do"),
+    (KeysAway, "keys-away"),
     (WorkLeft, "work-left"),
     (NotApproved, "not-approved"),
     (ScopeRefused, "scope"),
@@ -93,6 +97,16 @@ def plan(bundle: Bundle, desk: Desk, *, again: str = "") -> Plan:
     """Who would get a bundle, and how; changes nothing. Raises: as `flows.plan.plan`, and what `order` refuses."""
     _fits(bundle, desk)
     return of_bundle(bundle, desk, again=again)
+
+
+def page(made: Plan, bundle: Bundle, desk: Desk) -> str:
+    """Where a bundle of which a plan was made can be looked at: a link that can do no more.
+
+    It is kept, so that its owners are asked before its time, and told if it does not go.
+    """
+    with desk.store.begin() as tx:
+        kept = review.keep(tx, review.of_plan(made, bundle, desk))
+    return people.link(kept.id, Person(Role.LOOK), desk)
 
 
 def order(

@@ -3,7 +3,8 @@
 In: the desk. Out: how many rows went. Touches subscribers, what hangs on them, and the database's file. An
 address that was entered and never confirmed goes without a trace; of one that left, the suppression stays (a
 keyed hash), so that no import brings it back. Of one who wanted a free resource and no letter, what the links in
-their mail need stays until those end: it names nobody.
+their mail need stays until those end: it names nobody. What somebody agreed to outlives their row by
+`consent_months`, under a number that leads to nobody.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _AT_ONCE = 500
 _REVIEWS_KEPT = timedelta(days=90)  # of letters that nobody said a word to; those that led to one stay
 _MAIL_KEPT = timedelta(days=45)
 """So long a bounce finds whom a mail of the front door went to; servers give up after five days (RFC 5321 4.5.4.1)."""
+_MONTH = timedelta(days=365.25 / 12)
 _SCRUB_DUE = "scrub_due"
 
 
@@ -31,6 +33,7 @@ def forget(desk: Desk) -> int:
     days = {State.PENDING: kept.pending_days, State.UNSUBSCRIBED: kept.unsubscribed_days}
     gone = sum(_forget(desk, state, timedelta(days=number)) for state, number in days.items())
     gone += _forget_magnets_alone(desk, timedelta(days=kept.magnet_only_days))
+    gone += _forget_evidence(desk, kept.consent_months * _MONTH)
     with desk.store.begin() as tx:
         tx.audience.forget_grants(desk.now() - LIFETIME[Purpose.DOWNLOAD])
         tx.queue.forget(desk.now() - _MAIL_KEPT)
@@ -77,6 +80,21 @@ def _forget_magnets_alone(desk: Desk, after: timedelta) -> int:
         unsend(desk, [who.email for who in found])
         rows = len(found)
         gone += rows
+    return gone
+
+
+def _forget_evidence(desk: Desk, after: timedelta) -> int:
+    """What people agreed to whose own rows went long ago: nobody can ask for its proof any more."""
+    gone, found = 0, _AT_ONCE
+    while found == _AT_ONCE:
+        with desk.store.read() as tx:  # it looks at every event: nobody who writes waits for that
+            pids = tx.audience.evidence_alone(desk.now() - after, _AT_ONCE)
+        if pids:
+            with desk.store.begin() as tx:
+                tx.audience.forget_evidence(pids)
+                mark(tx, desk)
+        found = len(pids)
+        gone += found
     return gone
 
 

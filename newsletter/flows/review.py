@@ -6,6 +6,7 @@ In: an issue's name, or a plan that was just made. Out: a `Review`. Reads files 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -117,7 +118,9 @@ def _of_state(campaign: Campaign, desk: Desk) -> Outlook:
 
 def _unread(path: Path, problems: tuple[Problem, ...], desk: Desk) -> Review:
     """An issue of whose file nothing can be made."""
-    text = path.read_bytes() if path.is_file() else b""
+    text = b""
+    with suppress(OSError):  # a folder, or what nobody may read
+        text = path.read_bytes()
     return _without_mail(library.slug(path), path.stem, text.decode("utf-8", "replace"), None, problems, desk)
 
 

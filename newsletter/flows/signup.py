@@ -27,6 +27,7 @@ from newsletter.core.consent import (
     step,
 )
 from newsletter.core.links import Purpose
+from newsletter.core.publication import Form
 from newsletter.errors import AddressRefused, LinkExpired, LinkRefused, NewsletterError, NotFound
 from newsletter.flows import gate
 from newsletter.flows.consent import Wording, newcomer, withdraw, wording
@@ -100,6 +101,19 @@ def signups(asked: Sequence[Request], desk: Desk) -> list[NewsletterError | None
     return [one if isinstance(one, NewsletterError) else None for one in read]
 
 
+def wanted(asked: Request, desk: Desk) -> tuple[str, Form, str]:
+    """The form that was sent, its key first, and the free resource it is for. Raises: NotFound."""
+    key = asked.form or desk.publication.default_form
+    try:
+        form = desk.publication.form(key)
+    except KeyError:
+        raise NotFound("There is no such form.", "Open the signup page again.") from None
+    magnet = asked.magnet or form.magnet
+    if magnet and magnet not in desk.publication.magnets:
+        raise NotFound("There is no such free resource.", "See the list of free resources.")
+    return key, form, magnet
+
+
 @dataclass(frozen=True)
 class _Wish:
     """A signup that was read, before anything is known of its address."""
@@ -121,16 +135,10 @@ def _wish(asked: Request, desk: Desk, now: datetime) -> _Wish | NewsletterError 
     """What a visitor wants, or what is wrong with it; None for a program that is told nothing."""
     try:
         who = address.parse(asked.email)
-        form_key = asked.form or desk.publication.default_form
-        form = desk.publication.form(form_key)
-        magnet = asked.magnet or form.magnet
-        if magnet and magnet not in desk.publication.magnets:
-            return NotFound("There is no such free resource.", "See the list of free resources.")
+        form_key, form, magnet = wanted(asked, desk)
         lane = gate.lane(asked.visit, desk, now)
-    except AddressRefused as problem:
+    except (AddressRefused, NotFound) as problem:
         return problem
-    except KeyError:
-        return NotFound("There is no such form.", "Open the signup page again.")
     except Trapped:
         return None
     lang = asked.lang if spoken(asked.lang, desk.root) else desk.publication.language

@@ -49,7 +49,7 @@ def promptly(desk: Desk, *, post: bool = True) -> Pass:
     _every(_MINUTES, "reminded_at", remind.remind, desk)
     sent = mail.empty(desk) if post else 0
     lift.lift(desk)
-    _every(_MINUTES, "looked_at", missed.look, desk)
+    _every(_MINUTES, missed.LOOKED, missed.look, desk)
     owner.tell(desk)
     forgotten = _every(_DAY, "retention_at", retention.forget, desk)
     _every(_HOUR, "hits_at", _forget_hits, desk)

@@ -83,6 +83,9 @@ _HITS = Prepared(
 )
 
 
+_THEIRS = exists().where(subscribers.c.pid == consent_events.c.subscriber_pid)
+
+
 class Audience:
     """The front door's tables within one transaction."""
 
@@ -293,6 +296,15 @@ class Audience:
         for row in self._sql.execute(query).mappings():
             found.setdefault(row["subscriber_pid"], []).append({**row, "topics": json.loads(row["topics"])})
         return found
+
+    def evidence_alone(self, before: datetime, most: int) -> list[str]:
+        """The pids of people who are gone, and of whom nothing was recorded since a moment."""
+        query = select(consent_events.c.subscriber_pid).where(~_THEIRS).group_by(consent_events.c.subscriber_pid)
+        return list(self._sql.execute(query.having(func.max(consent_events.c.at) < before).limit(most)).scalars())
+
+    def forget_evidence(self, pids: Sequence[str]) -> None:
+        """Drop the consent events of people who are gone."""
+        self._sql.execute(delete(consent_events).where(consent_events.c.subscriber_pid.in_(pids), ~_THEIRS))
 
     def keep_wording(self, sha256: str, text: str, locale: str, now: datetime) -> None:
         """Keep a text a person agreed to, once."""

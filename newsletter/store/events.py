@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
@@ -81,6 +82,10 @@ class Events:
 
     # --- events ------------------------------------------------------------------------------------
 
+    def apart(self) -> AbstractContextManager[object]:
+        """A part of the transaction: what breaks in it takes back that part alone."""
+        return self._sql.begin_nested()
+
     def add(
         self,
         provider: str,
@@ -152,7 +157,9 @@ class Events:
 
         Every delivery is looked at, so this is for the few that ask for something.
         """
-        query = select(deliveries.c.subscriber_id, deliveries.c.campaign_id).where(deliveries.c.provider_id == message_id)
+        query = select(deliveries.c.subscriber_id, deliveries.c.campaign_id).where(
+            deliveries.c.provider_id == message_id
+        )
         rows = self._sql.execute(query.limit(2)).all()
         return (rows[0].subscriber_id, rows[0].campaign_id) if len(rows) == 1 else None
 

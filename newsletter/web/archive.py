@@ -35,7 +35,7 @@ def routes(app: FastAPI, door: Door) -> None:
 
     def frozen(slug: str) -> str:
         with door.desk.store.read() as tx:
-            html = tx.campaigns.archive(slug)
+            html = tx.campaigns.archive(slug) if slug.isprintable() else None  # PostgreSQL is asked for no NUL
         if html is None:
             raise NotFound("There is no such letter.", "The list of all letters shows what there is.")
         return html

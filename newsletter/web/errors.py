@@ -22,6 +22,7 @@ from newsletter.errors import (
     AccessRefused,
     AddressRefused,
     FileRefused,
+    KeysAway,
     LinkExpired,
     LinkRefused,
     NewsletterError,
@@ -152,7 +153,7 @@ def in_full(error: NewsletterError) -> JSONResponse:
 
 
 def _at_the_door(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, AccessRefused)
+    assert isinstance(error, (AccessRefused, KeysAway))
     return in_full(error)
 
 
@@ -196,6 +197,7 @@ def install(app: FastAPI, door: Door) -> None:
 
     app.add_exception_handler(NewsletterError, ours)
     app.add_exception_handler(AccessRefused, _at_the_door)
+    app.add_exception_handler(KeysAway, _at_the_door)
     app.add_exception_handler(HTTPException, theirs)
     app.add_exception_handler(RequestValidationError, shape)
 

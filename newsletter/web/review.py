@@ -177,7 +177,7 @@ class Sheet:
         values = {name: value for name, value in SAMPLE.items() if name in desk.publication.fields}
         values[UNSUBSCRIBE_URL] = desk.links.unsubscribe(WAY_OUT)
         if self.view == "text":
-            return panes.plain(fill(email.text, values), lang=email.lang)
+            return panes.plain(fill(email.text, values), lang=email.lang, title=self.pages.say("review.text"))
         drawn = (panes.dark if self.view == "dark" else panes.light)(fill(email.html, values))
         if not desk.publication.images.base_url:  # its pictures from here, under whatever name one came
             drawn = drawn.replace(

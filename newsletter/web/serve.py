@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
 
 import h11
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from newsletter.errors import ConfigurationError
 from newsletter.flows.desk import Desk
+from newsletter.web import traces
 from newsletter.web.limit import PATIENCE
 from newsletter.web.site import site
 
@@ -102,7 +105,7 @@ def config(desk: Desk, trusted_proxies: Sequence[str] = (), tick_seconds: float 
             "List the addresses of your proxies, for example 127.0.0.1.",
         )
     return uvicorn.Config(
-        site(desk, tick_seconds=tick_seconds),
+        _traced(site(desk, tick_seconds=tick_seconds)),
         proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=list(trusted_proxies),
         access_log=False,
@@ -113,6 +116,11 @@ def config(desk: Desk, trusted_proxies: Sequence[str] = (), tick_seconds: float 
         h11_max_incomplete_event_size=_HEAD,
         timeout_graceful_shutdown=_GRACE,
     )
+
+
+def _traced(app: ASGIApp) -> ASGIApp:
+    made = traces.tracer(os.environ)  # OpenTelemetry's own variables, which it reads there itself
+    return app if made is None else traces.Traced(app, made)
 
 
 def listen(host: str, port: int) -> socket.socket:

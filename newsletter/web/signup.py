@@ -67,6 +67,7 @@ def routes(app: FastAPI, door: Door) -> None:
         pages = door.speaking(request.headers, typed.get("lang", ""))
         asked = _asked(typed, pages.lang, request)
         _same_side(request, _origins(asked.form, door), door)
+        signup.wanted(asked, door.desk)
         try:
             if not typed.get("sure") and (better := address.meant(address.parse(asked.email))):
                 return await run_in_threadpool(_meant, asked, better, pages, door)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
 
 from newsletter.flows import brake
@@ -15,9 +15,9 @@ def routes(app: FastAPI, door: Door) -> None:
     """Add them to the application."""
 
     @get(app, "/stop/{token}", summary="What a Stop link is for", responses={404: _PAGE})
-    def show(token: str) -> Response:
-        return door.answer(door.pages.stop(brake.look(token, door.desk)), private=True)
+    def show(request: Request, token: str, lang: str = "") -> Response:
+        return door.answer(door.speaking(request.headers, lang).stop(brake.look(token, door.desk)), private=True)
 
     @app.post("/stop/{token}", summary="Stop a letter that goes", response_class=HTMLResponse, responses={404: _PAGE})
-    def act(token: str) -> Response:
-        return door.answer(door.pages.stop(brake.press(token, door.desk)), private=True)
+    def act(request: Request, token: str, lang: str = "") -> Response:
+        return door.answer(door.speaking(request.headers, lang).stop(brake.press(token, door.desk)), private=True)

@@ -49,6 +49,9 @@ def test_a_recorded_webhook_is_read_and_told(home: Path, capsys: pytest.CaptureF
     assert json.loads(capsys.readouterr().out)["state"] == "complained"
     assert newsletter(home, "events") == 0
     assert capsys.readouterr().out.endswith("1 event.\n")
+    file.write_text("[7]")
+    assert newsletter(home, "webhooks", "replay", str(file), "--provider", "mailgun") == 1
+    assert "not read: An event is not an object." in capsys.readouterr().out
 
 
 def test_a_bounce_mail_is_read_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,8 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+import python_multipart
+from python_multipart.exceptions import MultipartParseError
 
 from newsletter.cli import logs
 
@@ -18,11 +20,13 @@ def begun() -> Iterator[io.StringIO]:
     root, ours = logging.getLogger(), logging.getLogger("newsletter")
     handlers, levels, out = root.handlers, (root.level, ours.level), io.StringIO()
     root.handlers = []
+    parser = logging.getLogger("python_multipart")
     logs.begin(out)
     yield out
     root.handlers = handlers
     root.setLevel(levels[0])
     ours.setLevel(levels[1])
+    parser.setLevel(logging.NOTSET)
 
 
 def said(out: io.StringIO) -> list[dict[str, object]]:
@@ -51,3 +55,9 @@ def test_the_chatter_of_libraries_is_left_out(begun: io.StringIO) -> None:
     logging.getLogger("urllib3").info("Starting new HTTPS connection")
     logging.getLogger("newsletter.web").info("It serves")
     assert [line["event"] for line in said(begun)] == ["It serves"]
+
+
+def test_what_a_visitor_sends_in_pieces_is_not_logged(begun: io.StringIO) -> None:
+    with pytest.raises(MultipartParseError):
+        python_multipart.MultipartParser("b").write(b"--b\r\nno header in \x00")
+    assert said(begun) == []

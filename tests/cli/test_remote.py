@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import requests
 
 from newsletter.app import open_app
 from newsletter.cli import exits
@@ -234,3 +235,68 @@ def test_a_signal_begins_no_further_letter(cli: Any, far: Far) -> None:
         exits.LEFT,
         "quiet: not begun, as the time was over",
     )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("pause", "--all"),
+        ("resume", "--all"),
+        ("review", "quiet"),
+        ("approve", "quiet"),
+        ("resolve", "quiet"),
+        ("subscribers", "list"),
+        ("send", "quiet", "--yes", "--provider", "outbox"),
+        ("plan", "quiet", "--provider", "outbox"),
+    ],
+    ids=" ".join,
+)
+def test_what_needs_the_list_is_refused_where_another_machine_has_it(cli: Any, command: tuple[str, ...]) -> None:
+    assert cli(*command, NEWSLETTER_SERVER__URL="https://letters.test") == exits.CONFIG
+    assert ("server" in cli.err, cli.out) == (True, "")
+    assert not (cli.folder / "var/newsletter.db").exists()
+
+
+def test_what_an_operator_does_is_done_on_the_server(cli: Any, far: Far) -> None:
+    far.readers(1)
+    ledger.turn_all(far.desk, paused=True)
+    assert cli("send", "quiet", "--yes", **far.environ) == exits.LEFT
+    assert cli("pause", "issues/2026-12-01-quiet.md", **far.environ) == exits.DONE
+    assert "quiet is paused on the server" in cli.out
+    assert cli("resume", "quiet", **far.environ) == exits.DONE
+    assert cli("status", "quiet", "--json", **far.environ) == exits.DONE
+    told = json.loads(cli.out)
+    assert (told["state"], told["pending"], told["all_paused"], told["checksum"]) == ("sending", 1, True, None)
+    assert cli("cancel", "quiet", "--json", **far.environ) == exits.DONE
+    assert json.loads(cli.out)["state"] == "cancelled"
+    assert cli("status", **far.environ) == exits.DONE
+    assert cli.out.split()[-7:] == ["cancelled", "1", "0", "1", "0", "0", "0"]
+    assert cli("status", "nothing", **far.environ) == exits.USAGE
+    assert not (cli.folder / "var/newsletter.db").exists()
+
+
+class Answers(requests.Session):
+    """Answers what it is told to, one request after another."""
+
+    def __init__(self, *answers: tuple[int, dict[str, Any]]) -> None:
+        super().__init__()
+        self.answers = list(answers)
+
+    def request(self, *_: Any, **__: Any) -> requests.Response:
+        answer = requests.Response()
+        answer.status_code, found = self.answers.pop(0)
+        answer._content = json.dumps(found).encode()
+        return answer
+
+
+def test_keys_of_an_issuer_that_are_away_are_waited_for() -> None:
+    away = 503, {"type": "urn:newsletter:problem:keys-away", "detail": "It gives no keys.", "todo": "Run again."}
+    waits: list[float] = []
+
+    def asked(*answers: tuple[int, dict[str, Any]]) -> Server:
+        return Server("https://letters.test", "", api_key="a key", sleep=waits.append, http=Answers(*answers))
+
+    assert asked(away, away, (200, {"issue": "quiet"})).look("quiet") == {"issue": "quiet"}
+    assert waits == [2.0, 4.0]
+    with pytest.raises(WorkLeft, match="gives no keys"):
+        asked(*[away] * 9).look("quiet")

@@ -105,6 +105,7 @@ EXAMPLES = [
     error("E111", "invisible character here (U+0007)", "type the word anew", head="title: A‸\x07B"),
     error("E111", "invisible character here (U+0008)", "type the word anew", body="A ‸\x08word"),
     error("E111", "turns the text around (U+202E)", "type the word anew", head="title: A ‸\u202eword"),
+    error("E112", 'called "other" too', "slug: other-2", head="slug: ‸other", beside="Low water"),
     error("E200", "headings begin with ##", "## Rest", body="‸# Rest"),
     error("E210", 'no file "images/none.jpg"', "There are: heavy.png", body="![a pier](‸images/none.jpg)"),
     error("E210", "says nothing to those who cannot see it", "alt:", head="‸image: {src: images/pier.png}"),

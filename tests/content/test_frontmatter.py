@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 import pytest
@@ -22,8 +23,10 @@ PUBLICATION = Publication(
 NAME = FileName(dt.date(2026, 12, 1), "on-rest")
 
 
-def front(text: str, name: FileName = NAME) -> tuple[Front, tuple[Problem, ...]]:
-    return frontmatter.read(document.parse(text, "issues/a.md", 2), PUBLICATION, name)
+def front(
+    text: str, name: FileName = NAME, publication: Publication = PUBLICATION
+) -> tuple[Front, tuple[Problem, ...]]:
+    return frontmatter.read(document.parse(text, "issues/a.md", 2), publication, name)
 
 
 def good(text: str) -> Front:
@@ -141,6 +144,15 @@ def test_a_time_that_the_clocks_skip() -> None:
     problem = bad("date: 2027-03-28\nsend_at: 02:30", FileName(None, "a"))
     assert problem.code == "E107"
     assert "does not exist" in problem.message
+
+
+def test_the_publications_own_time_on_a_day_on_which_the_clocks_skip_it() -> None:
+    early = dataclasses.replace(PUBLICATION, send_at=dt.time(2, 30))
+    text = "subject: On rest\ndate: {}"
+    (problem,) = front(text.format("2027-03-28"), FileName(None, "a"), early)[1]
+    assert (problem.code, problem.line, "does not exist" in problem.message) == ("E107", 3, True)
+    assert "send_at: 09:30" in problem.fix
+    assert front(text.format("2027-03-27"), FileName(None, "a"), early)[1] == ()
 
 
 def test_a_finished_issue_needs_a_date() -> None:

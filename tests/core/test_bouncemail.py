@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from newsletter.core.bouncemail import events_of, meaning, return_path
+from newsletter.core.bouncemail import events_of, is_standard, meaning, return_path
 from newsletter.core.event import EventType
 
 NOW = datetime(2026, 12, 2, tzinfo=UTC)
@@ -224,6 +224,84 @@ def test_an_automatic_answer_is_no_bounce() -> None:
     assert events_of(VACATION.encode(), NOW) == []
     to_the_path = VACATION.replace("letters@quiet.example\nS", f"{return_path(KEY, 'b.quiet.example')}\nS")
     assert only(to_the_path.encode()).type is EventType.IGNORED
+
+
+@pytest.mark.parametrize("sender", ["Ann <ann@x.test>", "no-reply@x.test"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Auto-Submitted: auto-generated",
+        "Auto-Submitted: auto-replied (vacation)",
+        "X-Auto-Response-Suppress: All",
+        "Precedence: auto_reply",
+        "Precedence: Auto-Reply",
+        "X-Autoreply: yes",
+    ],
+)
+def test_a_machine_that_answers_for_a_person_says_nothing_of_the_address(sender: str, header: str) -> None:
+    answer = f"""Return-Path: <>
+From: {sender}
+To: {return_path(KEY, "b.quiet.example")}
+Subject: Automatic reply, returning on Monday
+{header}
+
+I could not read it. Undeliverable things go to ben@x.test.
+"""
+    assert only(answer.encode()).type is EventType.IGNORED
+
+
+def test_an_empty_return_path_alone_makes_no_bounce() -> None:
+    answer = f"""Return-Path: <>
+From: Ann <ann@x.test>
+To: {return_path(KEY, "b.quiet.example")}
+Subject: Away, returning on Monday
+
+It could not be read.
+"""
+    assert only(answer.encode()).type is EventType.IGNORED
+    assert only(answer.replace("Ann <ann@", "Sysadmin <sysadmin@").encode()).type is EventType.BOUNCED
+
+
+def test_a_mail_system_may_call_its_report_an_answer() -> None:
+    report = f"""From: "Mail Delivery System" <mailer-daemon@mx.x.test>
+To: {return_path(KEY, "b.quiet.example")}
+Subject: Mail delivery failed: returning message to sender
+Auto-Submitted: auto-replied
+
+This mail was made by a program. The following address failed:
+
+ann@x.test:
+SMTP error from the remote server for RCPT TO, host: mx.x.test reason: 550 5.1.1 User unknown
+"""
+    event = only(report.encode())
+    assert (event.type, event.permanent, event.reason, event.key) == ("bounced", True, "invalid", KEY)
+
+
+@pytest.mark.parametrize(
+    ("sender", "subject"), [("staff@hotmail.com", "hello"), ("loop@x.test", "Complaint about message from 192.0.2.1")]
+)
+def test_outlook_reports_a_complaint_in_a_form_of_its_own(sender: str, subject: str) -> None:
+    report = f"""From: {sender}
+Subject: {subject}
+To: abuse@quiet.example
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary="b"
+
+--b
+Content-Type: message/rfc822
+
+X-HmXmrOriginalRecipient: ann@x.test
+To: undisclosed@x.test
+Message-ID: <{KEY}@quiet.example>
+Subject: A quiet week
+
+Hello
+--b--
+"""
+    event = only(report.encode())
+    assert (event.type, event.email, event.key) == (EventType.COMPLAINED, "ann@x.test", KEY)
+    assert is_standard(report.encode())
+    assert not is_standard(report.replace(sender, "x@x.test").replace(subject, "x").encode())
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,14 @@ def test_it_is_something_else(words: str) -> None:
         ("5.0.0 550 5.1.1 gone", (True, "bounce"), (True, "bounce")),
         ("delivered over 10.5.2.2", (True, "bounce"), (True, "bounce")),
         ("552 5.2.2 over quota", (False, "block"), (False, "block")),
+        ("552 Mailbox full", (True, "bounce"), (False, "bounce")),
+        ("550 5.1.8 <us@y.test>: Sender address rejected: Domain not found", (True, "bounce"), (False, "block")),
+        ("553 5.1.8 Domain of sender address us@y.test does not exist", (True, "bounce"), (False, "block")),
+        ("554 Client host [192.0.2.1] blocked using zen.spamhaus.org", (True, "bounce"), (False, "block")),
+        ("552 5.3.4 too big", (True, "bounce"), (False, "block")),
+        ("550 5.6.0 content refused", (True, "bounce"), (False, "block")),
+        ("550 5.7.509 sending domain does not pass DMARC", (True, "bounce"), (False, "authentication")),
+        ("550 5.4.14 hop count exceeded", (True, "bounce"), (True, "bounce")),
         ("", (True, "invalid"), (True, "invalid")),
     ],
 )  # fmt: skip
@@ -101,7 +109,18 @@ def test_a_providers_verdict_gives_way_to_the_servers_clear_words(
     assert judged(words, *given) == want
 
 
-@pytest.mark.parametrize("words", ["552 5.2.2 mailbox full", "550 5.7.1 not accepted here", "550 5.1.1 no such user"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "552 5.2.2 mailbox full",
+        "552 Mailbox full",
+        "550 5.7.1 not accepted here",
+        "550 5.1.8 Sender address rejected: Domain not found",
+        "554 blocked using zen.spamhaus.org",
+        "552 5.3.4 too big",
+        "550 5.1.1 no such user",
+    ],
+)
 def test_a_refusal_means_the_same_whoever_tells_it(words: str) -> None:
     """By mail (RFC 3464), and by the providers that call each of these hard."""
     type_, permanent, reason = meaning("failed", "5.0.0", words)

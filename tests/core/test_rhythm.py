@@ -84,3 +84,18 @@ def test_holidays_are_days_and_stretches() -> None:
 def test_a_holiday_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="is no day"):
         rhythm.stretch(text)
+
+
+@pytest.mark.parametrize(
+    ("zone", "at", "moment"),
+    [
+        ("America/Los_Angeles", time(2, 30), "2026-03-08T10:30"),  # an hour is skipped from 02:00 on
+        ("America/Havana", time(0, 30), "2026-03-08T05:30"),  # from midnight on
+        ("Australia/Lord_Howe", time(2, 15), "2026-10-03T15:45"),  # half an hour
+    ],
+)
+def test_a_time_that_the_clocks_skip_counts_as_if_they_had_not(zone: str, at: time, moment: str) -> None:
+    then = datetime.fromisoformat(moment).replace(tzinfo=UTC)
+    found = rhythm.last(Rhythm(frozenset({6}), at), then, None, zone)
+    assert found is not None
+    assert found[1] == then

@@ -30,6 +30,9 @@ TODAY = dt.date(2026, 11, 25)  # a Wednesday
         ("", ["2026-12-03"], "2026-12-10"),  # a Thursday again
         ("", ["2026-11-19"], "2026-11-26"),
         ("", [], "2026-12-02"),
+        ("tuesday, friday 09:30", [], "2026-11-27"),
+        ("every thursday", ["2026-11-26"], "2026-12-03"),
+        ("daily 08:00", [], "2026-11-26"),
     ],
 )
 def test_the_next_day_a_letter_goes_out(rhythm: str, taken: list[str], expected: str) -> None:
@@ -105,3 +108,9 @@ def test_promise_11_whatever_is_typed_is_read_back(text: str) -> None:
         return  # no characters of YAML
     found, problems = document.read(f"subject: {begin.scalar(text)}\n", "issue.md")
     assert (found.plain(), tuple(problems)) == ({"subject": text}, ())
+
+
+def test_no_letter_is_begun_for_a_holiday(publication: Publication, root: Path) -> None:
+    calm = replace(publication, rhythm="tuesday 09:30", holidays=("2026-12-07 to 2026-12-20",))
+    assert begin.begin("Rest", calm, root=root, today=TODAY).name == "2026-12-22-rest.md"
+    assert begin.next_day("tuesday", TODAY, [], ["2026-01-01 to 9000-01-01"]).weekday() == 1

@@ -15,7 +15,7 @@ from newsletter.flows.send import send
 from newsletter.flows.signup import Request, signup
 from newsletter.store import SqlStore
 from newsletter.testing import Clock, FakeProvider
-from tests.core.test_bouncemail import dsn
+from tests.core.test_bouncemail import KEY, dsn
 from tests.flows.bouncing import FORMS, Sent, yahoo
 
 ANN, BEN = "ann@x.test", "ben@x.test"
@@ -73,8 +73,17 @@ def test_a_report_without_a_mark_of_ours_changes_nothing_until_somebody_vouches(
     found = bounces.take(iter([message]), desk, trust=True)
     trusted = form not in {"yahoo", "exim"}  # the one names nobody, the other is free text
     assert states(desk) == [State.BOUNCED if trusted else State.ACTIVE, State.ACTIVE]
-    assert found.unmatched == 0
+    assert found.unmatched == (form == "exim")
     assert bounces.take(iter([message]), desk, trust=True).events == 0
+
+
+def test_a_free_text_never_adds_up_also_when_somebody_vouches(desk: Desk, clock: Clock) -> None:
+    text = FORMS["exim"](Sent("<made-up@quiet.example>", "m" * 22, ANN)).replace("550 5.1.1", "552 5.2.2")
+    for day in range(4):
+        clock.move(86_400)
+        one = text.replace("E1-0001", f"E1-{day}").replace("01 Dec", f"{day + 2:02d} Dec")
+        assert bounces.take(iter([one.encode()]), desk, trust=True).events == 1
+    assert states(desk)[0] is State.ACTIVE
 
 
 def test_soft_reports_without_a_mark_never_add_up(desk: Desk, clock: Clock) -> None:
@@ -134,6 +143,36 @@ def test_a_way_out_leads_to_who_has_the_address_now(each: Desk, provider: FakePr
     assert bounces.take(iter([report]), each).unmatched == 1
     with each.store.read() as tx:
         assert [one.email for one in tx.events.each()] == [None, "redacted@yahoo.test"]
+
+
+def test_a_folder_of_mboxes_is_read_whole_and_of_nothing_there_is_none(desk: Desk, tmp_path: Path) -> None:
+    two = [
+        dsn("failed", "5.1.1", "550 5.1.1 unknown", who=who).replace(b"report-1", who.encode()) for who in (ANN, BEN)
+    ]
+    (tmp_path / "boxes").mkdir()
+    (tmp_path / "boxes/box").write_bytes(b"".join(b"From x Tue Dec 1\n" + one + b"\n" for one in two))
+    (tmp_path / "boxes/empty").write_bytes(b"\n")
+    assert bounces.import_(tmp_path / "boxes", desk, trust=True) == bounces.Found(2, 2, 0, 0)
+    assert states(desk) == [State.BOUNCED] * 2
+    assert bounces.take(bounces.split(b""), desk) == bounces.Found(0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("was", "odd"),
+    [
+        (f"<{KEY}@", f"<{'m' * 300}@"),
+        ("rfc822; ann@", f"rfc822; {'a' * 300}@"),
+        ("ann@x.test", "an\0n@x.test"),
+        ("To: us@", f"To: bounces+{'a' * 400}@"),
+        ("To: us@", "To: bounces+a@"),
+        ("01 Dec 2026 18:00:00 +0000", "01 Jan 0001 00:00:00 +1400"),
+    ],
+)
+def test_an_odd_report_loses_none_of_the_others(each: Desk, was: str, odd: str) -> None:
+    strange = dsn("failed", "5.1.1", "550 5.1.1 unknown").replace(was.encode(), odd.encode())
+    good = dsn("failed", "5.1.1", "550 5.1.1 unknown", who=BEN).replace(b"report-1", b"report-2")
+    bounces.take(iter([strange, good.replace(KEY.encode(), b"other")]), each, trust=True)
+    assert states(each)[1] is State.BOUNCED
 
 
 def test_what_cannot_be_read_is_said(desk: Desk, tmp_path: Path) -> None:

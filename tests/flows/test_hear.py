@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from newsletter.core import address
 from newsletter.core.consent import Evidence, Kind, Reason, State
-from newsletter.core.delivery import Capabilities
+from newsletter.core.delivery import Capabilities, Outcome
+from newsletter.core.event import UNTOLD
 from newsletter.errors import BadSignature, FileRefused, NotFound, StoreBusy
 from newsletter.flows import audience, hear
 from newsletter.flows.desk import Desk
@@ -117,7 +118,8 @@ def test_what_is_older_than_a_consent_that_the_file_proves_changes_nothing(
     sqlite_store: SqlStore, make_desk: MakeDesk, clock: Clock, tmp_path: Path
 ) -> None:
     desk = make_desk(sqlite_store, reports={"telling": Telling()})
-    (tmp_path / "list.csv").write_text(f"email,confirm_time,confirm_ip\n{ANN},{PROVEN:%Y-%m-%d %H:%M:%S},192.0.2.7\n")
+    head, row = "email,consent_at,consent_form,consent_wording", f"{ANN},{PROVEN:%Y-%m-%d},fair,Write to me."
+    (tmp_path / "list.csv").write_text(f"{head}\n{row}\n")
     audience.import_(tmp_path / "list.csv", desk, names={})
     assert state(desk) == (State.ACTIVE, None)
     days = (clock() - PROVEN).days
@@ -127,7 +129,7 @@ def test_what_is_older_than_a_consent_that_the_file_proves_changes_nothing(
     assert state(desk)[0] is State.UNSUBSCRIBED
 
 
-PROVEN = datetime(2024, 3, 1, 9, tzinfo=UTC)
+PROVEN = datetime(2024, 3, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("other", [{"type": "complained"}, {"email": ANN}, {"at": "2026-12-01T17:30:07+00:00"}])
@@ -293,6 +295,49 @@ def test_requests_and_strangers_are_forgotten_in_time(desk: Desk, clock: Clock) 
     tick(desk)
     with desk.store.read() as tx:
         assert [one.email for one in tx.events.each()] == [ANN]
+
+
+def test_an_event_that_is_odd_loses_none_of_the_others(desk: Desk, clock: Clock) -> None:
+    clock.move(60)
+    odd = [{"email": "x" * 300 + "@y.test"}, {"message_id": "m" * 300}, {"reason": "r" * 300}, {"key": "a\0b"}]
+    first = [event(clock, "delivered", f"odd{number}", **more) for number, more in enumerate(odd)]
+    tell(desk, *first, event(clock, "complained"))
+    assert state(desk)[0] is State.COMPLAINED
+    tell(desk, {**event(clock, "complained", "e2"), "email": BEN}, *first)
+    assert state(desk, BEN)[0] is State.COMPLAINED
+
+
+def test_an_event_that_tells_no_time_happens_when_it_is_told(desk: Desk, clock: Clock) -> None:
+    clock.move(60)
+    assert tell(desk, event(clock, "ignored", at=UNTOLD.isoformat())) == 1
+    with desk.store.read() as tx:
+        assert [(one.type, one.at) for one in tx.events.each()] == [("ignored", clock())]
+
+
+class OneId(FakeProvider):
+    """A provider whose id is that of a whole call."""
+
+    def _settled(self, key: str) -> Outcome:
+        return super()._settled(key)._replace(message_id=CALL)
+
+
+CALL = "id-of-a-call"
+
+
+@pytest.mark.parametrize(("provider", "known"), [(FakeProvider(), True), (OneId(), False)])
+def test_a_providers_id_finds_its_reader_where_it_is_of_one_mail_alone(
+    sqlite_store: SqlStore, make_desk: MakeDesk, clock: Clock, provider: FakeProvider, *, known: bool
+) -> None:
+    desk = make_desk(sqlite_store, provider=provider, reports={"telling": Telling()})
+    for who in (ANN, BEN):
+        audience.add(who, desk, why="asked")
+    send("quiet", desk)
+    clock.move(60)
+    key = next(one.key for call in provider.calls for one in call.batch.recipients if one.address == ANN)
+    id_ = f"fake-{key}" if known else CALL
+    tell(desk, event(clock, "unsubscribed", id_, email=None, message_id=id_))
+    assert state(desk)[0] is (State.UNSUBSCRIBED if known else State.ACTIVE)
+    assert state(desk, BEN)[0] is State.ACTIVE
 
 
 def test_recorded_requests_can_be_read_again(desk: Desk, clock: Clock) -> None:

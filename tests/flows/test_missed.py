@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.core.campaign import CampaignState
 from newsletter.core.email import fill
 from newsletter.core.pace import Pace
 from newsletter.core.publication import Publication
 from newsletter.core.review import Person, Role
 from newsletter.errors import NewsletterError
-from newsletter.flows import approve, missed, owner, people, review
+from newsletter.flows import approve, due, missed, owner, people, review
 from newsletter.flows.desk import Desk
-from newsletter.flows.ledger import cancel, turn_all
+from newsletter.flows.ledger import cancel, turn, turn_all
 from newsletter.flows.send import send
 from newsletter.flows.tick import promptly
 from newsletter.store import SqlStore
@@ -270,3 +271,116 @@ def test_the_servers_own_tick_tells_it_within_half_an_hour(house: Desk, clock: C
         passes += 1
     assert clock() <= DUE + timedelta(minutes=30)
     assert passes > 5  # nobody is told before others had time to send it
+
+
+# --- what a review of these mails had found -----------------------------------------------------------------
+
+
+def at(desk: Desk, clock: Clock, *minutes: int) -> list[tuple[str, str]]:
+    """What was told by some minutes after the letter's time."""
+    for one_ in minutes:
+        clock.move(DUE + timedelta(minutes=one_) - clock())
+        tick(desk)
+    return told(desk)
+
+
+def gated(house: Desk, **more: object) -> Desk:
+    return replace(house, pace=replace(house.pace, approval="owner"), **more)  # type: ignore[arg-type]
+
+
+def without_file(desk: Desk, root: Path) -> str:
+    """Its review as another machine's plan leaves it; the owner's link."""
+    with desk.store.begin() as tx:
+        kept = review.keep(tx, review.look("quiet", desk))
+    (root / ISSUE).unlink(missing_ok=True)
+    return people.link(kept.id, Person(Role.OWNER), desk).rpartition("/")[2]
+
+
+def test_stuck_after_a_day(house: Desk, clock: Clock) -> None:
+    """It was paused for longer than the window, went on, and the provider is away: that is told too."""
+    down = replace(house, provider=fake(Accept(), *[Retry(halt="quota")] * 20))
+    clock.move(DUE - clock())
+    with pytest.raises(NewsletterError):
+        send("quiet", down)
+    turn("quiet", down, CampaignState.PAUSED)
+    assert [subject for subject, _ in at(down, clock, 5, 25 * 60)] == ["It was stopped: A quiet week"]
+    turn("quiet", down, CampaignState.SENDING)
+    with pytest.raises(NewsletterError):
+        send("quiet", down)
+    assert [subject for subject, _ in at(down, clock, 26 * 60, 60 * 60)][1:] == ["It did not go: A quiet week"]
+
+
+def test_what_was_missed_while_nobody_looked(house: Desk, root: Path, clock: Clock) -> None:
+    change(root, "draft: false", "draft: true")
+    clock.move(DUE - timedelta(hours=1) - clock())
+    promptly(house)
+    clock.move(timedelta(hours=40))
+    promptly(house)
+    assert "still a draft" in told(house)[0][1]
+
+
+def test_a_second_letter_of_the_same_name(house: Desk, root: Path, clock: Clock) -> None:
+    """What went under that name before is another letter; corrected after it went, it is not told of."""
+    path = root / ISSUE
+    text = path.read_text("utf-8")
+    path.rename(root / "issues/2026-11-24-quiet.md").write_text(text.replace("2026-12-01", "2026-11-24"), "utf-8")
+    clock.move(DUE - timedelta(days=7) - clock())
+    send("quiet", house)
+    house.transactional.calls.clear()  # type: ignore[attr-defined]
+    corrected = text.replace("2026-12-01", "2026-11-24").replace("rest", "quiet rest")
+    (root / "issues/2026-11-24-quiet.md").write_text(corrected, "utf-8")
+    clock.move(timedelta(minutes=20))
+    assert missed.look(house) == 0
+    path.write_text(text.replace("rest", "work"), "utf-8")
+    (root / "issues/2026-11-24-quiet.md").unlink()
+    (mail,) = [text for subject, text in at(house, clock, 25) if "did not go" in subject]
+    assert "was begun with other words than these, on 2026-11-24, and is finished" in mail
+    assert "slug: quiet-2" in mail
+    (refused,) = [one.refused for one in due.due(house)]
+    assert refused is not None
+
+
+def test_approved_without_a_file_and_nobody_sent_it(house: Desk, root: Path, clock: Clock) -> None:
+    desk = gated(house)
+    clock.move(DUE - timedelta(minutes=30) - clock())
+    assert approve.approve(without_file(desk, root), desk).said == approve.Said.APPROVED
+    assert "nobody has sent it" in at(desk, clock, 25)[0][1]
+
+
+def test_stopped_without_a_file(house: Desk, root: Path, clock: Clock) -> None:
+    clock.move(DUE - timedelta(minutes=30) - clock())
+    approve.stop(without_file(house, root), house)
+    assert "stopped" in at(house, clock, 25)[0][1]
+
+
+def test_a_provider_that_is_away_for_a_night_is_asked_until_it_is_back(house: Desk, clock: Clock) -> None:
+    clock.move(DUE - clock())
+    desk = replace(house, transactional=FakeProvider(name="front door", script=[Retry(halt="quota")] * 400))
+    send("quiet", desk)
+    for _hour in range(19):
+        clock.move(timedelta(hours=1))
+        owner.tell(desk)
+    well = replace(desk, transactional=FakeProvider(name="front door"))
+    clock.move(timedelta(hours=1))
+    tick(well)
+    assert len(told(well)) == 1
+
+
+def test_after_a_week_it_is_given_up_and_said_so(house: Desk, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    clock.move(DUE - clock())
+    desk = replace(house, transactional=FakeProvider(name="front door", script=[Retry()] * 1000), owner="", pace=Pace())
+    send("quiet", desk)
+    for _hour in range(190):
+        clock.move(timedelta(hours=1, minutes=1))
+        owner.tell(desk)
+    assert "will not be" in caplog.text
+    with desk.store.read() as tx:
+        assert tx.brake.untold(clock() + timedelta(days=1)) == []
+
+
+def test_a_file_that_cannot_be_opened_does_not_hide_the_others(house: Desk, root: Path, clock: Clock) -> None:
+    (root / "issues/2026-12-01-bad.md").symlink_to("/proc/self/mem")  # reading it is an error of the system
+    assert {subject for subject, _ in at(house, clock, 9, 25)} == {
+        "It did not go: A quiet week",
+        "It did not go: 2026-12-01-bad",
+    }

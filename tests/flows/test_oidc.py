@@ -37,6 +37,8 @@ SAYS = {
     "sub": "repo:harbour@88/letters@7301:environment:production",
 }
 
+DUE = "harbour/letters/.github/workflows/due.yml@refs/heads/main"
+
 
 @cache
 def pair(name: str) -> rsa.RSAPrivateKey:
@@ -86,9 +88,9 @@ class Issuer:
 
     def workflows(self, *, pause: float = 0.0, **other: Any) -> Workflows:
         known = {
-            name: SAYS[name]
-            for name in ("repository", "repository_id", "repository_owner_id", "environment", "ref", "job_workflow_ref")
+            name: SAYS[name] for name in ("repository", "repository_id", "repository_owner_id", "environment", "ref")
         }
+        known["job_workflow_ref"] = [SAYS["job_workflow_ref"], DUE]
         trust = Trust(**{"issuer": self.url, "audience": AUDIENCE, **known, **other})
         return Workflows(trust, keys=Keys(trust.keys_at, timeout=2, pause=pause))
 
@@ -101,6 +103,7 @@ def issuer() -> Iterator[Issuer]:
 
 
 def test_the_run_of_a_token(issuer: Issuer) -> None:
+    assert issuer.workflows().identify(issuer.token(job_workflow_ref=DUE))
     run = issuer.workflows().identify(issuer.token())
     assert (run.name, run.repository) == ("workflow run 5501/1", "repository 7301")
 
@@ -129,6 +132,12 @@ def test_the_run_of_a_token(issuer: Issuer) -> None:
             {"job_workflow_ref": "harbour/letters/.github/workflows/test.yml@refs/heads/main"},
             "another job workflow ref",
         ),
+        ({"event_name": []}, "an event that may not send"),
+        ({"exp": 1e15}, "not one of the issuer's"),
+        ({"exp": float("inf")}, "not one of the issuer's"),
+        ({"exp": []}, "not one of the issuer's"),
+        ({"jti": ""}, "not one of the issuer's"),
+        ({"jti": ["one"]}, "not one of the issuer's"),
         ({"event_name": "pull_request"}, "an event that may not send"),
         ({"event_name": "pull_request_target"}, "an event that may not send"),
     ],

@@ -96,4 +96,5 @@ def test_both_forced_recolourings_change_colours_and_keep_words() -> None:
 
 def test_promise_11_the_text_part_is_escaped() -> None:
     assert "<script>" not in panes.plain("a <script> & more")
+    assert "<main><h1>Plain text</h1>" in panes.plain("a")  # it is a page, and read aloud as one
     assert "a &lt;script&gt; &amp; more" in panes.plain("a <script> & more")

@@ -178,6 +178,23 @@ def test_promise_9_what_was_written_beside_an_address_does_not_keep_it(
     assert set(notes) == {"", "… wrote to us"}
 
 
+def test_evidence_of_who_is_gone_goes_when_privacy_says(
+    store: SqlStore, make_desk: Callable[..., Desk], clock: Clock
+) -> None:
+    desk = make_desk(store)
+    audience.add(ANN, desk, why="asked")
+    audience.add("ben@x.test", desk, why="asked")
+    with store.read() as tx:
+        ann, ben = (one.pid for one in tx.audience.each())
+    clock.move(timedelta(days=300))
+    audience.erase(ANN, desk)
+    for days, left in ((729, 2), (2, 0)):  # 24 months from the last that was recorded
+        clock.move(timedelta(days=days))
+        tick(desk)
+        with store.read() as tx:
+            assert (len(tx.audience.evidence(ann)), len(tx.audience.evidence(ben))) == (left, 1)
+
+
 def test_mail_that_is_done_is_forgotten_and_mail_that_waits_is_not(
     sqlite_store: SqlStore, make_desk: Callable[..., Desk], clock: Clock, provider: FakeProvider
 ) -> None:

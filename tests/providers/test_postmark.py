@@ -18,7 +18,7 @@ from responses import matchers
 
 from newsletter.core.delivery import Batch, BatchResult, Outcome, Status, Suppression
 from newsletter.core.email import Mailbox
-from newsletter.core.event import Event, EventType, ParseError
+from newsletter.core.event import UNTOLD, Event, EventType, ParseError
 from newsletter.errors import BadSignature, ProviderError
 from newsletter.ports import Provider, Reports, Suppresses
 from newsletter.providers import postmark
@@ -486,6 +486,13 @@ def test_a_hard_bounce_in_full() -> None:
 def test_a_bounce_record_means(fields: dict[str, Any], type_: EventType, permanent: bool | None, reason: str) -> None:
     event = heard(**{**BOUNCE, **fields})
     assert (event.type, event.permanent, event.reason) == (type_, permanent, reason)
+
+
+def test_who_left_may_be_told_without_address_and_time() -> None:
+    told = {"RecordType": "Bounce", "ID": 42, "Type": "Unsubscribe", "MessageID": BOUNCE["MessageID"]}
+    event = heard(**told)
+    assert (event.type, event.event_id, event.at) == (EventType.UNSUBSCRIBED, "Bounce-42", UNTOLD)
+    assert (event.email, event.message_id) == (None, BOUNCE["MessageID"])
 
 
 @pytest.mark.parametrize(

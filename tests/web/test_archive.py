@@ -56,6 +56,7 @@ def test_the_privacy_page_says_the_days_of_the_settings(house):
     assert f"never confirmed: {retention.pending_days} days" in page
     assert f"left: {retention.unsubscribed_days} days" in page
     assert f"{retention.raw_webhooks_days} days" in page
+    assert f"gone from here: {retention.consent_months} months" in page
     assert "mailto:hello@harbour.test" in page
 
 

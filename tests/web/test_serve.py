@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -61,42 +62,44 @@ def test_promise_12_no_key_and_no_address_is_in_a_log(house, caplog):
 
 
 class Hasty(Patient):
-    """It waits as long as a test may take."""
+    """It waits for nobody."""
 
-    patience = 0.15
+    patience = 0.05
 
 
-@pytest.fixture(scope="module")
-def hasty(house) -> Iterator[tuple[str, int]]:
-    made = config(house.desk)
-    made.http = Hasty
-    with running(made) as url:
-        yield "127.0.0.1", int(url.rpartition(":")[2])
+class Spoilt(Patient):
+    """It waits for a first request, and then for nobody."""
+
+    @property
+    def patience(self) -> float:
+        return 0.05 if self.cycle else 60
+
+
+@contextmanager
+def connected(desk, kind: type[Patient]) -> Iterator[socket.socket]:
+    made = config(desk)
+    made.http, made.timeout_keep_alive = kind, 60
+    with running(made) as url, socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 10) as connection:
+        yield connection
 
 
 def heard(connection: socket.socket, end: bytes = b"") -> bytes:
     """What comes until `end`, or until the other side closes."""
-    connection.settimeout(10)
     said = b""
     while not (end and end in said) and (more := connection.recv(4096)):
         said += more
     return said
 
 
-def test_a_head_that_does_not_end_is_refused(hasty):
-    with socket.create_connection(hasty) as connection:
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
-        assert heard(connection).startswith(b"HTTP/1.1 408 ")
-
-
-def test_a_connection_that_says_nothing_is_closed(hasty):
-    with socket.create_connection(hasty) as connection:
+def test_a_connection_that_says_nothing_is_closed(house):
+    with connected(house.desk, Hasty) as connection:
         assert heard(connection) == b""
 
 
-def test_the_second_head_of_a_connection_is_not_waited_for_longer(hasty):
-    with socket.create_connection(hasty) as connection:
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+def test_a_head_that_does_not_end_is_refused_also_the_second_of_a_connection(house):
+    with connected(house.desk, Spoilt) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\n")
+        connection.sendall(b"Host: x\r\n\r\n")
         assert b"200 OK" in heard(connection, end=b"ok\n")
         connection.sendall(b"GET /healthz HT")
         assert heard(connection).startswith(b"HTTP/1.1 408 ")

@@ -337,6 +337,12 @@ class TestASlip:
             )
             assert house.state(email) is State.PENDING
 
+    @pytest.mark.parametrize("wrong", [{"magnet": "nope"}, {"form": "nope"}])
+    def test_nothing_is_asked_about_a_form_that_is_not_there(self, house, wrong):
+        page = house.post("/subscribe", data={"email": "ann@gmial.com", **wrong})
+        assert page.status_code == 404
+        assert "gmail" not in page.text
+
     def test_what_was_typed_is_escaped_and_kept(self, house):
         page = house.sign_up("a&b@gmial.com", lang="es", comment="x").text
         assert 'value="a&amp;b@gmail.com"' in page

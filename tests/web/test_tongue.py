@@ -102,6 +102,17 @@ def test_a_page_of_one_person_is_in_the_language_they_chose(house):
     assert spanish(house.get(house.personal(who, Purpose.ERASE), headers=english).text)
 
 
+def test_an_owners_stop_is_in_the_language_of_their_browser(house):
+    house.freeze("parar", begun=False)
+    with house.store.read() as tx:
+        campaign = tx.campaigns.by_key("parar")
+    link = f"/stop/{house.desk.links.stop(campaign.id, house.clock()).rpartition('/')[2]}"
+    assert spanish(house.get(link, headers=SPANISH).text)
+    assert spanish(house.get(f"{link}?lang=es").text)
+    assert spanish(house.post(link, headers=SPANISH).text)
+    assert not spanish(house.get(link).text)
+
+
 def test_no_english_word_is_left_on_a_spanish_page(house):
     for path in ("/", "/unsubscribe/x", "/nowhere", "/confirm/x", "/privacy", "/free/tides"):
         page = house.get(path, headers=SPANISH).text.partition("</style>")[2]

@@ -17,6 +17,7 @@ TITLES: Mapping[str, str] = {
     "E109": "the name, the colon, or the blank after it",
     "E110": "two dates",
     "E111": "a file that cannot be read as text",
+    "E112": "a name that another issue has",
     "E200": "headings",
     "E210": "a picture",
     "E211": "a picture from another site",

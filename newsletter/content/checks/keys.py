@@ -1,16 +1,34 @@
-"""Names an issue uses, and the files behind them: audience, magnet, author, theme (E106, E210, E211, E250, E302)."""
+"""Names an issue uses, and the files behind them: its own, audience, magnet, author, theme (E106, E112 and more)."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
 
-from newsletter.content import blocks, templates
+from newsletter.content import blocks, library, templates
 from newsletter.content import theme as looks
 from newsletter.content.checks.case import SETTINGS, Case
 from newsletter.content.phrases import find_picture
 from newsletter.core.problem import Level, Problem
 from newsletter.errors import SettingsError
+
+
+def slug(case: Case) -> Iterator[Problem]:
+    """A name of its own (E112): a letter is sent once by its name, and its page in the archive has that address."""
+    for path in library.issues(case.root):
+        if path.name == case.issue.path.name or not path.is_file():
+            continue
+        if _slug(path, path.stat().st_mtime_ns) == case.issue.slug:
+            message = f'{library.FOLDER}/{path.name} is called "{case.issue.slug}" too, and only one of them would go'
+            yield case.about("slug", "E112", message, f"slug: {case.issue.slug}-2", Level.ERROR)
+            return
+
+
+@lru_cache(maxsize=1024)
+def _slug(path: Path, _changed: int) -> str:
+    return library.slug(path)
 
 
 def audience(case: Case) -> Iterator[Problem]:

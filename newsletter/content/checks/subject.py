@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -88,7 +89,7 @@ def again(case: Case) -> Iterator[Problem]:
 @lru_cache(maxsize=1024)
 def _subject(path: Path, _changed: int) -> str:
     """An issue's subject, read no further than its line: a hundred issues are looked at for each."""
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
+    with suppress(OSError), path.open(encoding="utf-8-sig", errors="replace") as file:  # told of by itself
         for number, line in enumerate(file):
             if found := re.match(r"subject\s*:\s*(.*)", line):
                 return found[1].strip().strip("'\"").replace("''", "'")

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from newsletter.content.frontmatter import slug_of
 from newsletter.core.bundle import Bundle
-from newsletter.core.campaign import CampaignState, Plan, Variant, as_json
+from newsletter.core.campaign import CampaignState, Variant, as_json
 from newsletter.core.keys import Scope
 from newsletter.core.schedule import iso
 from newsletter.errors import FileRefused, NotApproved, NotFound
@@ -23,7 +23,7 @@ from newsletter.flows.desk import Desk
 from newsletter.flows.keys import Caller
 from newsletter.web.api import cursor as cursors
 from newsletter.web.api.asking import Asking, Write, answer, requirement, scoped, told
-from newsletter.web.api.shapes import Key, Refusals, Shape
+from newsletter.web.api.shapes import LINE, Key, Refusals, Shape
 from newsletter.web.door import Door, get
 
 READ, SEND = Scope.CAMPAIGNS_READ, Scope.CAMPAIGNS_SEND
@@ -32,8 +32,9 @@ PATHS = ("/api/campaigns", "/api/plans")
 
 _LIST = "campaigns"
 _TAG: Any = ["campaigns"]
-_Line = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
-_Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_Line = Annotated[str, StringConstraints(max_length=500, pattern=LINE)]
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=LINE)]
+_WHOLE = r"^[^\x00]*$"
 _Hash = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 _Groups = Annotated[list[Annotated[list[_Name], Field(max_length=50)]], Field(max_length=4)]
 
@@ -43,7 +44,9 @@ class Version(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     name: _Name
-    body: str = Field(max_length=2_000_000, description="The email as `newsletter` freezes it: canonical JSON.")
+    body: str = Field(
+        max_length=2_000_000, pattern=_WHOLE, description="The email as `newsletter` freezes it: canonical JSON."
+    )
     has: _Groups = []
     lacks: _Groups = []
 
@@ -60,7 +63,9 @@ class Rendered(BaseModel):
     variants: list[Version] = Field(min_length=1, max_length=16, description="That of no named segment first.")
     source_sha256: _Hash
     base_url: _Line = Field(description="Where the links lead: this server.")
-    archive: str | None = Field(None, max_length=2_000_000, description="The public page; null for none.")
+    archive: str | None = Field(
+        None, max_length=2_000_000, pattern=_WHOLE, description="The public page; null for none."
+    )
     day: date | None = None
     due_at: AwareDatetime | None = None
     warnings: list[_Line] = Field([], max_length=200)
@@ -120,6 +125,7 @@ class Planned(Shape):
     audience: int
     content_sha256: str
     hash: str
+    review_url: str = Field(description="Where the letter can be looked at; whoever has it can do no more.")
 
 
 class Trouble(Shape):
@@ -219,14 +225,19 @@ def routes(app: FastAPI, door: Door) -> None:
     @app.post(
         "/api/plans",
         tags=_TAG,
-        summary="Plan a letter that is rendered elsewhere; changes nothing",
+        summary="Plan a letter that is rendered elsewhere; it is kept to be looked at",
         description=scoped(SEND),
         openapi_extra=requirement(SEND),
         response_model=Planned,
         responses=Refusals.of(401, 403, 404, 409, 413, 415, 422, 429, 503),
     )
     def plan(asked: Asked, write: Write = writes) -> Response:  # noqa: ARG001
-        return told(lambda: answer(_planned(press.plan(asked.checked(), desk, again=asked.again))))
+        def act() -> Response:
+            bundle = asked.checked()
+            made = press.plan(bundle, desk, again=asked.again)
+            return answer({**made.as_json(), "review_url": press.page(made, bundle, desk), "error": None})
+
+        return told(act)
 
     @app.post(
         "/api/campaigns",
@@ -293,10 +304,6 @@ def _same(key: str, desk: Desk) -> None:
     press.standing(key, desk)
     if ledger.status(key, desk)[0].key != key:
         raise NotFound("There is no such campaign.", "See: newsletter status")
-
-
-def _planned(made: Plan) -> dict[str, Any]:
-    return {**made.as_json(), "error": None}
 
 
 def _followed(found: press.Standing) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 Pid = Annotated[str, Path(max_length=32, pattern="^[0-9a-f]+$", description="The public id of a subscriber.")]
-Key = Annotated[str, Path(max_length=100, description="The key of a campaign: its issue's slug.")]
+LINE = r"^[^\x00-\x1f\x7f]*$"
+"""Words on one line: no control characters, of which PostgreSQL keeps no NUL."""
+Key = Annotated[str, Path(max_length=100, pattern=LINE, description="The key of a campaign: its issue's slug.")]
 
 
 class Shape(BaseModel):

@@ -17,14 +17,14 @@ from newsletter.flows.keys import Caller
 from newsletter.web import headers
 from newsletter.web.api import cursor as cursors
 from newsletter.web.api.asking import Asking, Write, answer, requirement, scoped, told
-from newsletter.web.api.shapes import Pid, Refusals, Shape
+from newsletter.web.api.shapes import LINE, Pid, Refusals, Shape
 from newsletter.web.door import Door, get
 
 READ, WRITE = Scope.SUBSCRIBERS_READ, Scope.SUBSCRIBERS_WRITE
 _LIST = "subscribers"
 _TAG: Any = ["subscribers"]
 
-Word = Annotated[str, Field(max_length=64, examples=["letter"])]
+Word = Annotated[str, Field(max_length=64, pattern=LINE, examples=["letter"])]
 
 
 class Subscribed(Shape):
@@ -88,11 +88,12 @@ class Newcomer(BaseModel):
     attested: str = Field(
         "",
         max_length=500,
+        pattern=LINE,
         description="How they agreed, kept as evidence: then they are active at once. Without it they are pending,"
         " and asked by mail.",
     )
-    first_name: str = Field("", max_length=200)
-    last_name: str = Field("", max_length=200)
+    first_name: str = Field("", max_length=200, pattern=LINE)
+    last_name: str = Field("", max_length=200, pattern=LINE)
     lang: str = Field("", max_length=35, pattern=r"^([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$", examples=["en"])
 
 
@@ -101,14 +102,14 @@ class Choice(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"topics": ["letter"]}]})
     topics: list[Word] = Field(min_length=1, max_length=50)
-    attested: str = Field("", max_length=500, description="How they agreed to what comes on top.")
+    attested: str = Field("", max_length=500, pattern=LINE, description="How they agreed to what comes on top.")
 
 
 class Note(BaseModel):
     """Why."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"note": "asked on the phone"}]})
-    note: str = Field("", max_length=500)
+    note: str = Field("", max_length=500, pattern=LINE)
 
 
 def routes(app: FastAPI, door: Door) -> None:  # noqa: C901 -- one function for each route
@@ -131,7 +132,7 @@ def routes(app: FastAPI, door: Door) -> None:  # noqa: C901 -- one function for 
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         cursor: Annotated[str | None, Query(max_length=cursors.LONGEST, description="`next` of a page.")] = None,
         state: Annotated[State | None, Query()] = None,
-        topic: Annotated[str | None, Query(max_length=64)] = None,
+        topic: Annotated[str | None, Query(max_length=64, pattern=LINE)] = None,
         _caller: Caller = reads,
     ) -> Response:
         after = cursors.read(_LIST, cursor) or 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -135,3 +136,22 @@ def test_what_breaks_is_a_problem_too(tmp_path, build_house, run_site):
     house.http.close()
     house.store.close()
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+
+
+def test_an_issuer_that_is_away_is_told_of_and_may_be_asked_again(tmp_path, build_house, run_site):
+    from newsletter.errors import KeysAway
+    from newsletter.web.serve import config
+
+    class Away:
+        def now(self) -> None: ...
+
+        def identify(self, _token: str) -> None:
+            raise KeysAway("The issuer of this token gives no keys now.", "Run again in a minute.")
+
+    house = build_house(tmp_path)
+    with run_site(config(replace(house.desk, workflows=Away()))) as house.url:
+        answer = house.get("/api/campaigns", headers={"Authorization": "Bearer a.b.c"})
+    house.http.close()
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:newsletter:problem:keys-away")
+    assert "gives no keys" in answer.json()["detail"]
+    assert "retry-after" in answer.headers

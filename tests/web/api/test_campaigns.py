@@ -16,7 +16,7 @@ from newsletter.core.pace import Pace
 from newsletter.flows import ledger, press
 from newsletter.testing import FakeProvider
 from tests.web.api.conftest import Owner, asked, bundle, mail
-from tests.web.conftest import open_house, until
+from tests.web.conftest import BASE, open_house, until
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,9 @@ def test_a_plan_binds_and_nothing_goes_without_a_word(two: Owner):
     made = bundle("planned", "Planned.")
     plan = two("POST", "/api/plans", json=asked(made)).json()
     assert (plan["audience"], plan["content_sha256"]) == (2, made.sha256)
+    assert "Planned." in two.house.get(plan["review_url"].removeprefix(BASE)).text
+    with two.house.store.read() as tx:
+        assert tx.reviews.newest("planned").content == made.sha256  # its owners are asked before its time
     none = two("POST", "/api/campaigns", json=asked(made))
     assert (none.status_code, none.json()["detail"]) == (409, "Nobody has said yes.")
     edited = two("POST", "/api/campaigns", json=asked(made, plan={**plan, "audience": 1}))

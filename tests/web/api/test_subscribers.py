@@ -142,3 +142,11 @@ def keyring(owner: Owner):
         )
 
     return key
+
+
+@pytest.mark.parametrize("field", ["attested", "first_name", "last_name", "topics"])
+def test_words_hold_no_control_characters(owner: Owner, field):
+    body = {"email": "nul@example.org", field: ["a\0b"] if field == "topics" else "a\0b"}
+    assert owner("POST", "/api/subscribers", json=body).status_code == 422
+    assert owner("GET", "/api/subscribers", params={"topic": "a\0b"}).status_code == 422
+    assert owner("GET", "/api/campaigns/a%00b").status_code == 422
