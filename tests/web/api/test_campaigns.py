@@ -68,7 +68,7 @@ def test_a_plan_binds_and_nothing_goes_without_a_word(two: Owner):
     made = bundle("planned", "Planned.")
     plan = two("POST", "/api/plans", json=asked(made)).json()
     assert (plan["audience"], plan["content_sha256"]) == (2, made.sha256)
-    assert "Planned." in two.house.get(plan["review_url"].removeprefix(BASE)).text
+    assert "Low water" in two.house.get(plan["review_url"].removeprefix(BASE)).text
     with two.house.store.read() as tx:
         assert tx.reviews.newest("planned").content == made.sha256  # its owners are asked before its time
     none = two("POST", "/api/campaigns", json=asked(made))
