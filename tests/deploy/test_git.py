@@ -129,6 +129,7 @@ def test_whoever_pushes_sees_checks_and_plans_of_what_changed(place: Place) -> N
         "send --due --max-seconds 60",
     ]
     assert not list(place.folder.rglob("there"))
+    assert "Sent." in (place.checkout / "var/press.log").read_text("utf-8")  # the first push makes the folder
 
 
 @pytest.mark.parametrize(
