@@ -152,6 +152,7 @@ def test_an_issuer_that_is_away_is_told_of_and_may_be_asked_again(tmp_path, buil
     with run_site(config(replace(house.desk, workflows=Away()))) as house.url:
         answer = house.get("/api/campaigns", headers={"Authorization": "Bearer a.b.c"})
     house.http.close()
+    house.store.close()
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:newsletter:problem:keys-away")
     assert "gives no keys" in answer.json()["detail"]
     assert "retry-after" in answer.headers
