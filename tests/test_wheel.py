@@ -8,9 +8,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_the_wheel_alone_renders_and_has_a_database(tmp_path: Path, root: Path) -> None:
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")]
     subprocess.run(build, cwd=HERE, check=True, capture_output=True)

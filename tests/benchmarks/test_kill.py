@@ -12,6 +12,7 @@ from benchmarks import kill
 SIZES = kill.Sizes(readers=1000, batch=50, kills=2, slow=0.15, lease=2.0, settle=0.3, patience=120)
 
 
+@pytest.mark.slow
 def test_promise_1_and_2_killed_on_sqlite_under_a_provider_that_can_be_searched(tmp_path: Path) -> None:
     verdict = kill.run(kill.sqlite(), "search", SIZES, tmp_path, seed=1)
     assert verdict.broken == []

@@ -18,7 +18,7 @@ from newsletter.content import library
 from newsletter.core.publication import Author, Footer, Magnet, Publication, Sender
 from newsletter.flows import starter
 
-pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 PUBLICATION = Publication(
     name="Quiet Harbour",

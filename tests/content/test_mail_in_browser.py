@@ -13,7 +13,7 @@ import pytest
 
 from newsletter.content import recolour, specimen, theme
 
-pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 LETTER = theme.load("letter", None)
 MAILS = {

@@ -52,6 +52,7 @@ def reached(provider: FakeProvider, kind: str = "confirm") -> list[str]:
     return [call.batch.recipients[0].address for call in provider.calls if call.batch.tag == kind]
 
 
+@pytest.mark.slow
 def test_the_caps_hold_and_people_of_the_same_minute_have_their_mail(
     desk: Desk, provider: FakeProvider, clock: Clock
 ) -> None:
@@ -69,6 +70,7 @@ def test_the_caps_hold_and_people_of_the_same_minute_have_their_mail(
     assert reached(provider, "full") == ["owner@house.test"]
 
 
+@pytest.mark.slow
 def test_promise_2_those_who_wait_are_served_in_their_turn_and_the_caps_of_the_day_hold(
     desk: Desk, provider: FakeProvider, clock: Clock
 ) -> None:

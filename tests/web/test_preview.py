@@ -335,6 +335,7 @@ def test_what_is_watched(root: Path) -> None:
 # --- the program's own mails and pages ------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_mail_and_page_is_there_light_and_dark(desk: Desk) -> None:
     index = desk.get("/system").text
     screens = system.screens(desk.root, settings.load(desk.root, {}))
