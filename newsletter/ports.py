@@ -521,6 +521,11 @@ class Store(Protocol):
         """Hold the one right called `name`; False when another process has it."""
         ...
 
+    @property
+    def kind(self) -> str:
+        """Which database it is: "sqlite" or "postgresql"."""
+        ...
+
     def snapshot(self, path: Path) -> tuple[str, Mapping[str, int]]:
         """Write all of it, at this moment, to a new SQLite file, and look that through: its revision, rows by table."""
         ...

@@ -16,10 +16,10 @@ from pathlib import Path
 from newsletter import __version__
 from newsletter.app import JOURNAL, SIGNING_FILE, SUPPRESSION_FILE, bare_store, database_url, open_app
 from newsletter.core.backup import Manifest
+from newsletter.core.vitals import RESTORED, TICKED
 from newsletter.errors import ConfigurationError, FileRefused, SchemaError
 from newsletter.flows import backup, recover
 from newsletter.flows.backup import Keys
-from newsletter.flows.doctor.database import RESTORED, TICKED
 from newsletter.flows.recover import Recovered
 from newsletter.settings import Settings
 from newsletter.store import SqlStore, open_store

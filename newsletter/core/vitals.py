@@ -6,6 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+TICKED = "looked_at"
+"""The fact of when a tick last looked for what is due; it does at least every five minutes."""
+
+BACKED_UP, RESTORED = "backed_up_at", "restore_tried_at"
+"""The facts of when `db backup` was last done, and `db restore --verify`."""
+
+CAME_BACK = "restored_from"
+"""The fact of when a copy is of that came back, until it is accepted."""
+
 
 @dataclass(frozen=True)
 class Vitals:

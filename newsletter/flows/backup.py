@@ -30,8 +30,8 @@ import pyrage
 
 from newsletter.core.backup import Manifest
 from newsletter.core.schedule import iso
+from newsletter.core.vitals import BACKED_UP
 from newsletter.errors import ConfigurationError, FileRefused
-from newsletter.flows.doctor.database import BACKED_UP
 from newsletter.ports import Store
 
 DATABASE, JOURNAL, SUPPRESSION, SECRET = "newsletter.db", "leavers.journal", "suppression.key", "secret.key"
@@ -126,7 +126,7 @@ def make(
     name = f"newsletter-{now:{MOMENT}}{_ENDS[0] if closes else _ENDS[1]}"
     with _room(folder) as room:
         revision, counts = store.snapshot(room / DATABASE)
-        manifest = Manifest(now, version, revision, store.shape().kind, counts)
+        manifest = Manifest(now, version, revision, store.kind, counts)
         _put(room / _MANIFEST, json.dumps({**asdict(manifest), "made_at": iso(now)}, indent=1))
         for key, secret in secrets.items():
             _put(room / key, secret + "\n")

@@ -24,6 +24,7 @@ from newsletter.core.problem import errors
 from newsletter.core.review import Fate, Review
 from newsletter.core.schedule import due as due_at
 from newsletter.core.schedule import zone
+from newsletter.core.vitals import TICKED
 from newsletter.errors import ContentError, SettingsError
 from newsletter.flows import approve, due, people, review
 from newsletter.flows.desk import Desk
@@ -34,9 +35,6 @@ GRACE = timedelta(minutes=10)
 
 WINDOW = timedelta(days=1)
 """What was missed longer ago is no news, unless nobody looked since. An old folder beside a new database is none."""
-
-LOOKED = "looked_at"
-"""The fact that tells when it was looked last."""
 
 AHEAD = timedelta(days=3)
 """So long before its time an owner is asked for the yes a letter needs."""
@@ -61,7 +59,7 @@ def look(desk: Desk) -> int:
     now = desk.now()
     with desk.store.read() as tx:
         known = {campaign.key: campaign for campaign in tx.campaigns.all()}
-        looked = tx.facts.get(LOOKED)
+        looked = tx.facts.get(TICKED)
     since = min(now - WINDOW, datetime.fromisoformat(looked) - GRACE) if looked else now - WINDOW
     letters = _letters(desk, since)
     missed = [one for one in letters if since < one.at <= now - GRACE]

@@ -16,10 +16,10 @@ from datetime import date, datetime, timedelta
 from newsletter.content import library
 from newsletter.core.consent import Change, Evidence, Reason, State, step
 from newsletter.core.schedule import zone
+from newsletter.core.vitals import CAME_BACK
 from newsletter.errors import ContentError, NotApproved, NothingToDo, WorkLeft
 from newsletter.flows import suppressions
 from newsletter.flows.desk import Desk
-from newsletter.flows.doctor.database import CAME_BACK
 from newsletter.flows.suppressions import Synced
 from newsletter.ports import Store, Transaction
 

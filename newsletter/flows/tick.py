@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from newsletter.core.vitals import TICKED
 from newsletter.flows import bounces, hear, lift, mail, missed, owner, remind, retention, suppressions
 from newsletter.flows.desk import Desk
 
@@ -49,7 +50,7 @@ def promptly(desk: Desk, *, post: bool = True) -> Pass:
     _every(_MINUTES, "reminded_at", remind.remind, desk)
     sent = mail.empty(desk) if post else 0
     lift.lift(desk)
-    _every(_MINUTES, missed.LOOKED, missed.look, desk)
+    _every(_MINUTES, TICKED, missed.look, desk)
     owner.tell(desk)
     forgotten = _every(_DAY, "retention_at", retention.forget, desk)
     _every(_HOUR, "hits_at", _forget_hits, desk)

@@ -110,6 +110,11 @@ class SqlStore:
         self._write.dispose()
         self._read.dispose()
 
+    @property
+    def kind(self) -> str:
+        """Which database it is: "sqlite" or "postgresql"."""
+        return self._write.dialect.name
+
     # --- copies ------------------------------------------------------------------------------------
 
     def snapshot(self, path: Path) -> tuple[str, Mapping[str, int]]:

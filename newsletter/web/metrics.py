@@ -17,11 +17,10 @@ from prometheus_client.registry import Collector
 
 from newsletter.core.delivery import on_this_machine
 from newsletter.core.keys import Scope
-from newsletter.core.vitals import Vitals
+from newsletter.core.vitals import BACKED_UP, CAME_BACK, TICKED, Vitals
 from newsletter.errors import NewsletterError, NotFound
 from newsletter.flows import keys
 from newsletter.flows.desk import Desk
-from newsletter.flows.doctor.database import BACKED_UP, CAME_BACK, TICKED
 from newsletter.web import headers
 from newsletter.web.door import Door, get
 

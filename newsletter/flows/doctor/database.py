@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from newsletter.core.vitals import Shape, Vitals
+from newsletter.core.vitals import BACKED_UP, CAME_BACK, RESTORED, TICKED, Shape, Vitals
 from newsletter.flows.doctor.finding import Family, Finding, Kind
 from newsletter.ports import Store
 
@@ -36,12 +36,6 @@ DATABASE = Family(
 _ROOM = 500_000_000
 _BACKUP, _RESTORE = timedelta(hours=26), timedelta(days=100)
 _LATE, _NO_TICK = timedelta(minutes=15), timedelta(minutes=15)
-TICKED = "looked_at"
-"""The fact that a tick writes at least every five minutes (`flows/tick.py`)."""
-BACKED_UP, RESTORED = "backed_up_at", "restore_tried_at"
-"""Facts of `db backup` and of `db restore --verify`."""
-CAME_BACK = "restored_from"
-"""The fact of `db restore`: of when the copy is, until it is accepted (`flows/recover.py`)."""
 
 
 def look(store: Store, now: datetime, *, free: int | None, public: bool) -> list[Finding]:

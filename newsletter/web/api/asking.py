@@ -170,11 +170,9 @@ def told(act: Callable[[], Response]) -> Response:
         return errors.in_full(problem)
 
 
-def requirement(*scopes: Scope) -> dict[str, Any]:
-    """What stands in the OpenAPI document."""
-    return {"security": [{"key": [*scopes]}]}
-
-
-def scoped(scope: Scope) -> str:
-    """A sentence for it."""
-    return f"Needs a key with the scope `{scope}`."
+def needs(scope: Scope, more: str = "") -> dict[str, Any]:
+    """What a route says of its scope in the OpenAPI document: a sentence, with `more` after it, and the requirement."""
+    return {
+        "description": f"Needs a key with the scope `{scope}`. {more}".strip(),
+        "openapi_extra": {"security": [{"key": [scope]}]},
+    }

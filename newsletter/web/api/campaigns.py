@@ -22,7 +22,7 @@ from newsletter.flows import ledger, press
 from newsletter.flows.desk import Desk
 from newsletter.flows.keys import Caller
 from newsletter.web.api import cursor as cursors
-from newsletter.web.api.asking import Asking, Write, answer, requirement, scoped, told
+from newsletter.web.api.asking import Asking, Write, answer, needs, told
 from newsletter.web.api.shapes import LINE, Key, Refusals, Shape
 from newsletter.web.door import Door, get
 
@@ -190,8 +190,7 @@ def routes(app: FastAPI, door: Door) -> None:
         answers=JSONResponse,
         tags=_TAG,
         summary="Campaigns, the newest first",
-        description=scoped(READ),
-        openapi_extra=requirement(READ),
+        **needs(READ),
         response_model=Page,
         responses=Refusals.of(401, 403, 422, 429, 503),
     )
@@ -214,8 +213,7 @@ def routes(app: FastAPI, door: Door) -> None:
         answers=JSONResponse,
         tags=_TAG,
         summary="A campaign, and how far it is",
-        description=scoped(READ),
-        openapi_extra=requirement(READ),
+        **needs(READ),
         response_model=Followed,
         responses=Refusals.of(401, 403, 404, 422, 429, 503),
     )
@@ -226,8 +224,7 @@ def routes(app: FastAPI, door: Door) -> None:
         "/api/plans",
         tags=_TAG,
         summary="Plan a letter that is rendered elsewhere; it is kept to be looked at",
-        description=scoped(SEND),
-        openapi_extra=requirement(SEND),
+        **needs(SEND),
         response_model=Planned,
         responses=Refusals.of(401, 403, 404, 409, 413, 415, 422, 429, 503),
     )
@@ -244,8 +241,7 @@ def routes(app: FastAPI, door: Door) -> None:
         tags=_TAG,
         status_code=201,
         summary="Send a letter that is rendered elsewhere",
-        description=f"{scoped(SEND)} Or a workflow's token. The same key and hash again is the same campaign (200).",
-        openapi_extra=requirement(SEND),
+        **needs(SEND, "Or a workflow's token. The same key and hash again is the same campaign (200)."),
         response_model=Followed,
         responses={
             200: {"model": Followed, "description": "It was begun before, with the same content"},
@@ -278,8 +274,7 @@ def _turn(app: FastAPI, verb: str, summary: str, door: Door, writes: Any) -> Non
         f"/api/campaigns/{{key}}/{verb}",
         tags=_TAG,
         summary=summary,
-        description=scoped(SEND),
-        openapi_extra=requirement(SEND),
+        **needs(SEND),
         operation_id=f"{verb}_campaign",
         response_model=Followed,
         responses=Refusals.of(401, 403, 404, 409, 413, 415, 422, 429, 503),

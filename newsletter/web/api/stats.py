@@ -11,7 +11,7 @@ from pydantic import Field
 from newsletter.core.keys import Scope
 from newsletter.flows import audience
 from newsletter.flows.keys import Caller
-from newsletter.web.api.asking import Asking, answer, requirement, scoped
+from newsletter.web.api.asking import Asking, answer, needs
 from newsletter.web.api.shapes import Refusals, Shape
 from newsletter.web.door import Door, get
 
@@ -37,8 +37,7 @@ def routes(app: FastAPI, door: Door) -> None:
         answers=JSONResponse,
         tags=_TAG,
         summary="How many subscribers and campaigns there are",
-        description=scoped(Scope.STATS_READ),
-        openapi_extra=requirement(Scope.STATS_READ),
+        **needs(Scope.STATS_READ),
         response_model=Stats,
         responses=Refusals.of(401, 403, 429, 503),
     )

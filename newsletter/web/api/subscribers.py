@@ -16,7 +16,7 @@ from newsletter.flows import audience, owners
 from newsletter.flows.keys import Caller
 from newsletter.web import headers
 from newsletter.web.api import cursor as cursors
-from newsletter.web.api.asking import Asking, Write, answer, requirement, scoped, told
+from newsletter.web.api.asking import Asking, Write, answer, needs, told
 from newsletter.web.api.shapes import LINE, Pid, Refusals, Shape
 from newsletter.web.door import Door, get
 
@@ -123,8 +123,7 @@ def routes(app: FastAPI, door: Door) -> None:  # noqa: C901 -- one function for 
         answers=JSONResponse,
         tags=_TAG,
         summary="Subscribers, a page at a time",
-        description=scoped(READ),
-        openapi_extra=requirement(READ),
+        **needs(READ),
         response_model=Page,
         responses=Refusals.of(401, 403, 422, 429, 503),
     )
@@ -144,8 +143,7 @@ def routes(app: FastAPI, door: Door) -> None:  # noqa: C901 -- one function for 
         "/api/lookup",
         tags=_TAG,
         summary="The subscriber of an address",
-        description=scoped(READ),
-        openapi_extra=requirement(READ),
+        **needs(READ),
         response_model=Subscribed,
         responses=Refusals.of(400, 401, 403, 404, 413, 415, 422, 429, 503),
     )
@@ -158,8 +156,7 @@ def routes(app: FastAPI, door: Door) -> None:  # noqa: C901 -- one function for 
         answers=JSONResponse,
         tags=_TAG,
         summary="A subscriber, with everything kept about them",
-        description=scoped(READ),
-        openapi_extra=requirement(READ),
+        **needs(READ),
         response_model=Everything,
         responses=Refusals.of(401, 403, 404, 422, 429, 503),
     )
@@ -171,8 +168,7 @@ def routes(app: FastAPI, door: Door) -> None:  # noqa: C901 -- one function for 
         tags=_TAG,
         status_code=201,
         summary="Add a subscriber: asked by mail, or active at once where you say how they agreed",
-        description=scoped(WRITE),
-        openapi_extra=requirement(WRITE),
+        **needs(WRITE),
         response_model=Brief,
         responses=Refusals.of(400, 401, 403, 404, 409, 413, 415, 422, 429, 503),
     )
@@ -197,8 +193,7 @@ def routes(app: FastAPI, door: Door) -> None:  # noqa: C901 -- one function for 
         "/api/subscribers/{id}",
         tags=_TAG,
         summary="Change a subscriber's topics",
-        description=scoped(WRITE),
-        openapi_extra=requirement(WRITE),
+        **needs(WRITE),
         response_model=Brief,
         responses=Refusals.of(401, 403, 404, 409, 413, 415, 422, 429, 503),
     )
@@ -213,8 +208,7 @@ def routes(app: FastAPI, door: Door) -> None:  # noqa: C901 -- one function for 
         tags=_TAG,
         status_code=204,
         summary="Never mail this address again, by the owner's word",
-        description=scoped(WRITE),
-        openapi_extra=requirement(WRITE),
+        **needs(WRITE),
         response_class=Response,
         responses=Refusals.of(401, 403, 404, 413, 415, 422, 429, 503),
     )
@@ -230,8 +224,7 @@ def routes(app: FastAPI, door: Door) -> None:  # noqa: C901 -- one function for 
         tags=_TAG,
         status_code=204,
         summary="Erase a subscriber: afterwards the address is nowhere in the database",
-        description=scoped(WRITE),
-        openapi_extra=requirement(WRITE),
+        **needs(WRITE),
         response_class=Response,
         responses=Refusals.of(401, 403, 404, 413, 415, 422, 429, 503),
     )
